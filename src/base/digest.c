@@ -1,0 +1,153 @@
+#include "base/digest.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+
+struct Sha256 {
+	EVP_MD_CTX *ctx;
+};
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+bool digest_parse_hex(Str hex, Digest *ret)
+{
+	Digest d;
+	if (hex.len != DIGEST_SIZE * 2)
+		return false;
+	for (size_t i = 0; i < DIGEST_SIZE; i++) {
+		int hi = hex_value(hex.ptr[2 * i]), lo = hex_value(hex.ptr[2 * i + 1]);
+		if (hi < 0 || lo < 0)
+			return false;
+		d.bytes[i] = (uint8_t)(hi << 4 | lo);
+	}
+	*ret = d;
+	return true;
+}
+
+int digest_parse(Str text, Digest *ret, Err **err)
+{
+	if (str_starts(text, "sha256:") && digest_parse_hex(str_slice(text, 7, text.len), ret))
+		return 0;
+	if (str_starts(text, "sha512:") || str_starts(text, "sha384:"))
+		return err_set(err, ERR_UNSUPPORTED, "digest '" STR_FMT "' is not of type sha256",
+			STR_ARG(str_slice(text, 0, 160)));
+	return err_set(err, ERR_PARSE, "'" STR_FMT "' is not a digest (sha256:<64 hex digits>)",
+		STR_ARG(str_slice(text, 0, 160)));
+}
+
+DigestHex digest_hex(const Digest *d)
+{
+	static const char digits[] = "0123456789abcdef";
+	DigestHex out;
+	for (size_t i = 0; i < DIGEST_SIZE; i++) {
+		out.s[2 * i] = digits[d->bytes[i] >> 4];
+		out.s[2 * i + 1] = digits[d->bytes[i] & 15];
+	}
+	out.s[2 * DIGEST_SIZE] = '\0';
+	return out;
+}
+
+DigestStr digest_str(const Digest *d)
+{
+	DigestStr out;
+	memcpy(out.s, "sha256:", 7);
+	memcpy(out.s + 7, digest_hex(d).s, DIGEST_HEX_SIZE);
+	return out;
+}
+
+bool digest_eq(const Digest *a, const Digest *b)
+{
+	return memcmp(a->bytes, b->bytes, DIGEST_SIZE) == 0;
+}
+
+bool digest_is_zero(const Digest *d)
+{
+	static const Digest zero;
+	return digest_eq(d, &zero);
+}
+
+/* EVP_sha256() fetches the implementation anew at each init in OpenSSL 3; fetch it once. */
+static const EVP_MD *sha256_md(void)
+{
+	static EVP_MD *md;
+	EVP_MD *have = __atomic_load_n(&md, __ATOMIC_ACQUIRE);
+	if (have)
+		return have;
+	EVP_MD *fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (!fetched)
+		abort();
+	EVP_MD *expected = NULL;
+	if (!__atomic_compare_exchange_n(
+		    &md, &expected, fetched, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		EVP_MD_free(fetched);
+		return expected;
+	}
+	return fetched;
+}
+
+Sha256 *sha256_new(void)
+{
+	Sha256 *h = xnew(Sha256);
+	h->ctx = EVP_MD_CTX_new();
+	if (!h->ctx)
+		abort();
+	sha256_reset(h);
+	return h;
+}
+
+void sha256_update(Sha256 *h, const void *data, size_t len)
+{
+	if (len && EVP_DigestUpdate(h->ctx, data, len) != 1)
+		abort();
+}
+
+void sha256_final(Sha256 *h, Digest *ret)
+{
+	unsigned n = 0;
+	if (EVP_DigestFinal_ex(h->ctx, ret->bytes, &n) != 1 || n != DIGEST_SIZE)
+		abort();
+}
+
+void sha256_reset(Sha256 *h)
+{
+	if (EVP_DigestInit_ex(h->ctx, sha256_md(), NULL) != 1)
+		abort();
+}
+
+Sha256 *sha256_free(Sha256 *h)
+{
+	if (h) {
+		EVP_MD_CTX_free(h->ctx);
+		free(h);
+	}
+	return NULL;
+}
+
+void digest_of(const void *data, size_t len, Digest *ret)
+{
+	Sha256 *h = sha256_new();
+	sha256_update(h, data, len);
+	sha256_final(h, ret);
+	sha256_free(h);
+}
+
+void sha256_field(Sha256 *h, Str field)
+{
+	sha256_field_u64(h, field.len);
+	sha256_update(h, field.ptr, field.len);
+}
+
+void sha256_field_u64(Sha256 *h, uint64_t value)
+{
+	uint8_t le[8];
+	for (size_t i = 0; i < 8; i++)
+		le[i] = (uint8_t)(value >> (8 * i));
+	sha256_update(h, le, sizeof(le));
+}

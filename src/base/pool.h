@@ -1,0 +1,34 @@
+/*
+ * Threads: the only place that starts any. A fixed set of workers takes jobs in order of submission.
+ * Ring is a bounded pipe of bytes between two threads.
+ */
+#pragma once
+
+#include "base/stream.h"
+
+/* threads: 0 = one a processor available to this process. */
+Pool *pool_new(unsigned threads);
+unsigned pool_threads(const Pool *pool);
+/* Runs every job to its end, then stops the workers. */
+Pool *pool_free(Pool *pool);
+DEFINE_FREEP(Pool, pool_free)
+unsigned pool_processors(void);
+
+/* A job with a result. fn returns 0 or -ErrCode with *err set. */
+typedef struct Job Job;
+typedef int (*JobFn)(void *arg, Err **err);
+Job *pool_submit(Pool *pool, JobFn fn, void *arg);
+/* Waits, moves the error out, frees the job. */
+int job_wait(Job *job, Err **err);
+bool job_done(const Job *job); /* without waiting */
+
+/* A dedicated thread outside the pool, for a stage that may block on a Ring (pool jobs must not wait
+ * for other pool jobs). Same Job interface: job_wait joins it. */
+Job *thread_start(const char *name, JobFn fn, void *arg);
+
+/* Bounded pipe: the writer blocks when capacity bytes are unread. Each end is freed on its own thread;
+ * freeing the reader early makes writes fail with ERR_CANCELLED, freeing the writer without finish
+ * makes reads fail with ERR_CANCELLED. */
+void ring_new(size_t capacity, Reader **ret_reader, Writer **ret_writer);
+/* Duplicates writes to both sinks (owned); finish finishes both. */
+Writer *tee_writer_new(Writer *first, Writer *second);

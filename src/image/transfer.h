@@ -1,0 +1,50 @@
+/* Images in and out of the store: import, load, save, export, unpack. What comes in is checked as it
+ * arrives and named last, so that a failure leaves no half image. */
+#pragma once
+
+#include "image/layers.h"
+
+typedef struct ImportOptions {
+	const StrVec *
+		changes; /* Dockerfile instructions, as docker import --change; applied by `apply` */
+	/* parses and applies one change to the config (dockerfile/ knows the language, image/ does not) */
+	int (*apply)(void *arg, const char *change, ImageConfig *config, Err **err);
+	void *arg;
+	const char *message;
+	Compression compression;
+	int level;
+	Platform platform;
+} ImportOptions;
+/* source: a tar of any compression (owned). names: full references. */
+int image_import(Store *s, Reader *source, const ImportOptions *options, const StrVec *names,
+	Pool *pool, Descriptor *ret, Err **err) _warn_unused_;
+
+typedef struct LoadedImage {
+	char *name; /* full reference or NULL */
+	Descriptor descriptor;
+} LoadedImage;
+typedef VEC(LoadedImage) LoadedImages;
+/* path: docker-archive, OCI archive (either compressed or not) or OCI layout directory, told apart by content.
+ * "-" = stdin. */
+int image_load(Store *s, const char *path, Pool *pool, Progress *progress, LoadedImages *ret,
+	Err **err) _warn_unused_;
+void loaded_images_done(LoadedImages *l);
+
+typedef enum SaveFormat {
+	SAVE_DOCKER, /* docker-archive that is an OCI layout at the same time, as docker ≥ 25 writes it */
+	SAVE_OCI, /* OCI archive */
+	SAVE_OCI_DIR,
+} SaveFormat;
+/* names: images of the store (any form store_image takes); several make one archive. */
+int image_save(Store *s, const StrVec *names, SaveFormat format, Writer *out /* not for OCI_DIR */,
+	const char *dir /* OCI_DIR */, Progress *progress, Err **err) _warn_unused_;
+
+/* Merged tree as one plain tar. */
+int image_export(Store *s, const StoreImage *image, Writer *out, Err **err) _warn_unused_;
+int layer_stack_export(const LayerStack *k, Store *s, Writer *out, Err **err) _warn_unused_;
+/* Merged tree into a directory, which must be empty or absent. apply_flags: KEEP_OWNER, NO_DEVICES. */
+int image_unpack(Store *s, const StoreImage *image, const char *dir, unsigned apply_flags,
+	StrVec *warnings, Err **err) _warn_unused_;
+/* Copies the merged tree over what dir has (build --output type=local, spec 93). */
+int layer_stack_unpack(const LayerStack *k, Store *s, int root_fd, unsigned apply_flags,
+	StrVec *warnings, Err **err) _warn_unused_;

@@ -1,0 +1,28 @@
+/* Image manifest and index (OCI image-spec manifest.md, image-index.md; Docker schema 2). */
+#pragma once
+
+#include "base/vec.h"
+#include "oci/descriptor.h"
+
+typedef VEC(Descriptor) Descriptors;
+
+typedef struct Manifest {
+	char *media_type; /* owned; OCI type when the document leaves it out */
+	Descriptor config;
+	Descriptors layers;
+	StrVec annotations;
+} Manifest;
+int manifest_parse(Str text, const char *name, Manifest *ret, Err **err) _warn_unused_;
+char *manifest_text(const Manifest *m); /* canonical JSON; owned */
+void manifest_done(Manifest *m);
+
+typedef struct ImageIndex {
+	char *media_type;
+	Descriptors manifests;
+	StrVec annotations;
+} ImageIndex;
+int image_index_parse(Str text, const char *name, ImageIndex *ret, Err **err) _warn_unused_;
+char *image_index_text(const ImageIndex *i);
+void image_index_done(ImageIndex *i);
+/* Best manifest for the platform, NULL if none fits; borrowed. Attestation entries never match. */
+const Descriptor *image_index_select(const ImageIndex *i, const Platform *want);

@@ -1,0 +1,15 @@
+/* os/architecture/variant, normalised as containerd does (x86_64 → amd64, aarch64 → arm64 …). */
+#pragma once
+
+#include "base/str.h"
+
+typedef struct Platform {
+	char *os, *arch, *variant; /* owned; variant NULL or empty when none */
+} Platform;
+int platform_parse(Str text, Platform *ret, Err **err) _warn_unused_;
+void platform_host(Platform *ret); /* of this machine */
+void platform_copy(const Platform *src, Platform *ret);
+char *platform_format(const Platform *p); /* "linux/arm/v7"; owned */
+/* 0 = cannot run; larger is closer (exact match largest): amd64 variants, arm64 running arm v8…v5. */
+int platform_match(const Platform *want, const Platform *have);
+void platform_done(Platform *p);

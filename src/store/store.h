@@ -1,0 +1,109 @@
+/*
+ * The store: an OCI image layout on disk (image-spec image-layout.md) that any number of processes
+ * share, plus what cruet keeps beside it.
+ *
+ *	oci-layout, index.json	 names → manifests (annotation org.opencontainers.image.ref.name holds the
+ *				 full reference; io.containerd.image.name too)
+ *	blobs/sha256/<hex>
+ *	layers/<diffid hex>/	 index, <blob hex>.points, tree/  (written by layer/ and image/)
+ *	cache/			 build records, context hash caches	(written by build/)
+ *	mounts/			 cache mounts				(written by build/)
+ *	tmp/			 work in flight; what no lock protects is garbage
+ *	locks/
+ *
+ * Locking: every process holds locks/store shared while it works; gc takes it exclusive, so that
+ * nothing in flight is ever collected. index.json is changed under locks/index. Blobs are immutable;
+ * adding one that is there already is a no-op. Crash-safe: a blob or index.json appears by rename only.
+ */
+#pragma once
+
+#include "base/vec.h"
+#include "oci/config.h"
+#include "oci/manifest.h"
+#include "oci/reference.h"
+#include "sys/atomic.h"
+
+typedef struct Store Store;
+/* path NULL: $CRUET_ROOT, else /var/lib/cruet for root, $XDG_DATA_HOME/cruet (~/.local/share/cruet).
+ * Creates the layout. Takes the shared lock until store_close. */
+int store_open(const char *path, Store **ret, Err **err) _warn_unused_;
+Store *store_close(Store *s);
+DEFINE_FREEP(Store, store_close)
+const char *store_path(const Store *s);
+int store_fd(const Store *s); /* of the root directory; borrowed */
+
+/* ---- blobs ---- */
+typedef struct BlobWriter BlobWriter;
+int store_blob_begin(Store *s, BlobWriter **ret, Err **err) _warn_unused_;
+Writer *blob_writer_stream(BlobWriter *b); /* borrowed; hashes while it writes */
+/* The blob gets its final name. expected (optional): ERR_DIGEST when content or size differ
+ * (expected_size UINT64_MAX = unknown). */
+int blob_writer_commit(BlobWriter *b, const Digest *expected, uint64_t expected_size,
+	Digest *ret_digest, uint64_t *ret_size, Err **err) _warn_unused_;
+BlobWriter *blob_writer_free(BlobWriter *b); /* abandons if not committed */
+DEFINE_FREEP(BlobWriter, blob_writer_free)
+int store_blob_put(Store *s, Str content, Digest *ret_digest, Err **err) _warn_unused_;
+bool store_blob_has(Store *s, const Digest *d, uint64_t *ret_size); /* ret_size optional */
+int store_blob_open(Store *s, const Digest *d, int *ret_fd, Err **err)
+	_warn_unused_; /* ERR_NOT_FOUND */
+/* Whole small blob, digest verified. */
+int store_blob_read(Store *s, const Digest *d, size_t max, Buf *ret, Err **err) _warn_unused_;
+
+/* ---- names ---- */
+typedef struct StoreName {
+	char *name;            /* full reference; NULL for an untagged image */
+	Descriptor descriptor; /* of the manifest or index */
+} StoreName;
+typedef VEC(StoreName) StoreNames;
+int store_names(Store *s, StoreNames *ret, Err **err) _warn_unused_; /* in order of index.json */
+void store_names_done(StoreNames *n);
+/* Points names at a manifest (atomically, all or none); an image that loses its last name stays listed
+ * untagged until gc or rmi. names may be empty: keeps the image, untagged. */
+int store_tag(Store *s, const StrVec *full_names, const Descriptor *d, Err **err) _warn_unused_;
+int store_untag(Store *s, const char *full_name, Err **err) _warn_unused_; /* ERR_NOT_FOUND */
+/* Removes every index.json entry with this digest. */
+int store_forget(Store *s, const Digest *manifest, Err **err) _warn_unused_;
+
+/* ---- images ---- */
+typedef struct StoreImage {
+	char *name;            /* full reference it was found by, or NULL */
+	Descriptor descriptor; /* of the manifest of the platform chosen */
+	Manifest manifest;
+	ImageConfig config;
+	Digest index_digest; /* zero unless it was reached through an index */
+} StoreImage;
+/* By name, "name@digest", manifest digest, config digest (image ID) or unique prefix (≥ 4 hex digits)
+ * of either. platform NULL = this machine's. ERR_NOT_FOUND with near names as hint. */
+int store_image(Store *s, const char *what, const Platform *platform, StoreImage *ret, Err **err)
+	_warn_unused_;
+void store_image_done(StoreImage *i);
+/* Loads manifest and config of a manifest descriptor. */
+int store_image_at(Store *s, const Descriptor *d, const Platform *platform, StoreImage *ret,
+	Err **err) _warn_unused_;
+
+/* ---- directories beside the layout (created on demand) ---- */
+/* "layers/<hex>"; owned, relative to store_fd. */
+char *store_layer_dir(const Digest *diff_id);
+/* A fresh directory below tmp/, held by a lock until temp_free removes it. */
+typedef struct StoreTemp StoreTemp;
+int store_temp_new(Store *s, StoreTemp **ret, Err **err) _warn_unused_;
+int store_temp_fd(const StoreTemp *t);
+const char *store_temp_path(const StoreTemp *t); /* absolute */
+StoreTemp *store_temp_free(StoreTemp *t);
+DEFINE_FREEP(StoreTemp, store_temp_free)
+
+/* ---- housekeeping ---- */
+typedef struct GcReport {
+	uint64_t blobs_removed, bytes_freed, layers_removed, temps_removed, records_removed;
+	StrVec problems; /* --check: what is wrong, one sentence each */
+} GcReport;
+/* check: changes nothing, verifies every reachable blob against its digest and that every layer index
+ * belongs to its diffID. Otherwise removes what no name reaches. dry_run only counts. */
+int store_gc(Store *s, bool check, bool dry_run, GcReport *ret, Err **err) _warn_unused_;
+void gc_report_done(GcReport *r);
+typedef struct StoreUsage {
+	uint64_t blobs, blob_bytes, layer_trees, layer_tree_bytes, index_bytes, cache_bytes,
+		mount_bytes, reclaimable_bytes, total_bytes;
+	uint64_t images;
+} StoreUsage;
+int store_usage(Store *s, StoreUsage *ret, Err **err) _warn_unused_;
