@@ -1,0 +1,85 @@
+#include <stdio.h>
+
+#include "cli/format.h"
+
+typedef struct RmiOptions {
+	bool force;
+} RmiOptions;
+
+static const Option rows[] = {
+	{'f', "force", OPTION_FLAG, offsetof(RmiOptions, force), NULL,
+		"remove an image by its ID although it has several names; a missing image is no error"},
+};
+
+static unsigned count_names(const StoreNames *names, const Digest *digest)
+{
+	unsigned n = 0;
+	vec_foreach(names, it) n += it->name && digest_eq(&it->descriptor.digest, digest);
+	return n;
+}
+
+static bool is_name(const StoreNames *names, const char *full)
+{
+	vec_foreach(names, it) if (cstr_eq(it->name, full)) return true;
+	return false;
+}
+
+static int remove_one(Store *s, const char *what, bool force, Err **err)
+{
+	StoreNames names = {0};
+	StoreImage image = {0};
+	_cleanup_free_ char *full = NULL;
+	int r = store_names(s, &names, err);
+	if (r < 0)
+		return r;
+	if (reference_argument(what, &full, NULL) == 0 && is_name(&names, full)) {
+		r = store_untag(s, full, err);
+		if (r == 0)
+			printf("untagged %s\n", full);
+		store_names_done(&names);
+		return r;
+	}
+	r = store_image(s, what, NULL, &image, err);
+	if (r == 0) {
+		const Digest *entry = digest_is_zero(&image.index_digest) ? &image.descriptor.digest
+									  : &image.index_digest;
+		unsigned n = count_names(&names, entry);
+		if (n > 1 && !force) {
+			r = err_set(err, ERR_EXISTS, "image '%s' has %u names", what, n);
+			err_hint(err, "remove them by name, or add --force");
+		} else {
+			r = store_forget(s, entry, err);
+			if (r == 0)
+				printf("removed %s\n", digest_str(entry).s);
+		}
+		store_image_done(&image);
+	}
+	store_names_done(&names);
+	return r;
+}
+
+static int run_rmi(CmdCtx *ctx, void *options, const StrVec *operands, Err **err)
+{
+	const RmiOptions *o = options;
+	for (size_t i = 0; i < operands->len; i++) {
+		_cleanup_err_ Err *e = NULL;
+		int r = remove_one(ctx->store, operands->items[i], o->force, &e);
+		if (r < 0 && !(o->force && err_is(e, ERR_NOT_FOUND)))
+			return err_move(err, &e);
+	}
+	return 0;
+}
+
+const Command cmd_rmi = {
+	.name = "rmi",
+	.operands = "IMAGE…",
+	.summary = "Remove names, or images by ID",
+	.description = "Takes the name away; 'cruet gc' frees the space of what has no name any more.\n",
+	.options = rows,
+	.n_options = ARRAY_SIZE(rows),
+	.options_size = sizeof(RmiOptions),
+	.needs = NEEDS_STORE,
+	.min_operands = 1,
+	.max_operands = UINT32_MAX,
+	.run = run_rmi,
+};

@@ -1,0 +1,64 @@
+#include "cli/format.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "image/transfer.h"
+
+typedef struct SaveOptions {
+	char *output, *format, *progress;
+	bool quiet;
+} SaveOptions;
+
+static const Option rows[] = {
+	{'o', "output", OPTION_STRING, offsetof(SaveOptions, output), "FILE",
+		"where to (default: standard output; a directory for oci-dir)"},
+	{0, "format", OPTION_STRING, offsetof(SaveOptions, format), "docker|oci|oci-dir",
+		"docker-archive (default), OCI archive, or OCI layout directory"},
+	{'q', "quiet", OPTION_FLAG, offsetof(SaveOptions, quiet), NULL, "no progress"},
+	{0, "progress", OPTION_STRING, offsetof(SaveOptions, progress), PROGRESS_METAVAR, "how to show progress"},
+};
+
+static int save_file(Store *s, const StrVec *names, SaveFormat format, const char *path, Progress *progress,
+	Err **err)
+{
+	_cleanup_(output_freep) OutputFile *out = NULL;
+	int r = output_open(path, &out, err);
+	if (r == 0)
+		r = image_save(s, names, format, output_writer(out), NULL, progress, err);
+	if (r == 0)
+		r = output_commit(out, err);
+	return r;
+}
+
+static int run_save(CmdCtx *ctx, void *options, const StrVec *operands, Err **err)
+{
+	const SaveOptions *o = options;
+	_cleanup_(progress_sink_freep) Progress *progress = NULL;
+	SaveFormat format = SAVE_DOCKER;
+	if (o->format && strcmp(o->format, "oci") == 0)
+		format = SAVE_OCI;
+	else if (o->format && strcmp(o->format, "oci-dir") == 0)
+		format = SAVE_OCI_DIR;
+	if (format == SAVE_OCI_DIR && !o->output)
+		return err_set(err, ERR_USAGE, "format oci-dir needs -o DIRECTORY");
+	int r = progress_sink_new(o->quiet ? "quiet" : o->progress, "Saving", &progress, err);
+	if (r < 0)
+		return r;
+	if (format == SAVE_OCI_DIR)
+		return image_save(ctx->store, operands, format, NULL, o->output, progress, err);
+	return save_file(ctx->store, operands, format, o->output, progress, err);
+}
+
+const Command cmd_save = {
+	.name = "save",
+	.operands = "IMAGE…",
+	.summary = "Write images to an archive",
+	.description = "The docker format is an OCI layout at the same time, so that every engine reads it and\n"
+		       "loading it again gives the same digests.\n",
+	.options = rows,
+	.n_options = ARRAY_SIZE(rows),
+	.options_size = sizeof(SaveOptions),
+	.needs = NEEDS_STORE,
+	.min_operands = 1,
+	.max_operands = UINT32_MAX,
+	.run = run_save,
+};
