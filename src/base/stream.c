@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "base/cancel.h"
+
 #define COPY_CHUNK (256 * 1024)
 
 ssize_t reader_read(Reader *r, void *buf, size_t len, Err **err)
@@ -116,6 +118,8 @@ typedef struct FdStream {
 static ssize_t fd_read(Reader *r, void *buf, size_t len, Err **err)
 {
 	FdStream *s = (FdStream *)r;
+	if (cancel_requested())
+		return cancel_check(err);
 	for (;;) {
 		ssize_t n = read(s->fd, buf, len);
 		if (n >= 0)
@@ -142,6 +146,8 @@ static int fd_write(Writer *w, const void *buf, size_t len, Err **err)
 {
 	FdStream *s = (FdStream *)w;
 	const char *p = buf;
+	if (cancel_requested())
+		return cancel_check(err);
 	while (len > 0) {
 		ssize_t n = write(s->fd, p, len);
 		if (n < 0) {

@@ -2,10 +2,12 @@
 
 #include "cli/help.h"
 
-static int run_completion(CmdCtx *ctx _unused_, void *options _unused_, const StrVec *operands, Err **err)
+static int run_completion(
+	CmdCtx *ctx _unused_, void *options _unused_, const StrVec *operands, Err **err)
 {
 	if (strcmp(operands->items[0], "bash") != 0)
-		return err_set(err, ERR_USAGE, "there is no completion for '%s', only for bash", operands->items[0]);
+		return err_set(err, ERR_USAGE, "there is no completion for '%s', only for bash",
+			operands->items[0]);
 	_cleanup_buf_ Buf text = BUF_INIT(1 << 20);
 	help_bash_completion(&text);
 	fputs(text.ptr, stdout);

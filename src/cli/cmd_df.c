@@ -15,7 +15,7 @@ static const Option rows[] = {
 typedef struct Line {
 	const char *what, *key;
 	uint64_t bytes;
-	bool counted;	/* count is meaningful */
+	bool counted; /* count is meaningful */
 	uint64_t count;
 } Line;
 
@@ -41,9 +41,11 @@ static int run_df(CmdCtx *ctx, void *options, const StrVec *operands _unused_, E
 		json_object_set_new(j, "Images", json_integer((json_int_t)u.images));
 		for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 			json_t *line = json_object();
-			json_object_set_new(line, "Bytes", json_integer((json_int_t)lines[i].bytes));
+			json_object_set_new(
+				line, "Bytes", json_integer((json_int_t)lines[i].bytes));
 			if (lines[i].counted)
-				json_object_set_new(line, "Count", json_integer((json_int_t)lines[i].count));
+				json_object_set_new(
+					line, "Count", json_integer((json_int_t)lines[i].count));
 			json_object_set_new(j, lines[i].key, line);
 		}
 		print_json(j);
@@ -54,8 +56,9 @@ static int run_df(CmdCtx *ctx, void *options, const StrVec *operands _unused_, E
 	table_init(&t, ARRAY_SIZE(headers), headers);
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		table_cell(&t, lines[i].what);
-		table_take(&t, lines[i].counted ? xasprintf("%llu", (unsigned long long)lines[i].count)
-						: xstrdup(""));
+		table_take(&t,
+			lines[i].counted ? xasprintf("%llu", (unsigned long long)lines[i].count)
+					 : xstrdup(""));
 		table_take(&t, size_format(lines[i].bytes));
 	}
 	_cleanup_buf_ Buf text = BUF_INIT(1 << 20);

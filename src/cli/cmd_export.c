@@ -7,8 +7,10 @@ typedef struct ExportOptions {
 } ExportOptions;
 
 static const Option rows[] = {
-	{'o', "output", OPTION_STRING, offsetof(ExportOptions, output), "FILE", "where to (default: standard output)"},
-	{0, "platform", OPTION_STRING, offsetof(ExportOptions, platform), "OS/ARCH", "of an image with several"},
+	{'o', "output", OPTION_STRING, offsetof(ExportOptions, output), "FILE",
+		"where to (default: standard output)"},
+	{0, "platform", OPTION_STRING, offsetof(ExportOptions, platform), "OS/ARCH",
+		"of an image with several"},
 };
 
 static int run_export(CmdCtx *ctx, void *options, const StrVec *operands, Err **err)

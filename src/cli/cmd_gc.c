@@ -11,7 +11,8 @@ typedef struct GcArgs {
 static const Option rows[] = {
 	{0, "check", OPTION_FLAG, offsetof(GcArgs, check), NULL,
 		"remove nothing: verify every reachable blob and index; exit status 6 when something is wrong"},
-	{0, "dry-run", OPTION_FLAG, offsetof(GcArgs, dry_run), NULL, "only tell what would be freed"},
+	{0, "dry-run", OPTION_FLAG, offsetof(GcArgs, dry_run), NULL,
+		"only tell what would be freed"},
 	{'a', "all", OPTION_FLAG, offsetof(GcArgs, all), NULL, "the build cache goes too"},
 	{0, "format", OPTION_STRING, offsetof(GcArgs, format), FORMAT_METAVAR, "how to report"},
 };
@@ -21,10 +22,14 @@ static void print_report(const GcReport *report, const GcArgs *a)
 	if (format_is_json(a->format)) {
 		_cleanup_json_ json_t *j = json_object();
 		json_t *problems = json_array();
-		json_object_set_new(j, "BlobsRemoved", json_integer((json_int_t)report->blobs_removed));
-		json_object_set_new(j, "LayersRemoved", json_integer((json_int_t)report->layers_removed));
-		json_object_set_new(j, "TempsRemoved", json_integer((json_int_t)report->temps_removed));
-		json_object_set_new(j, "RecordsRemoved", json_integer((json_int_t)report->records_removed));
+		json_object_set_new(
+			j, "BlobsRemoved", json_integer((json_int_t)report->blobs_removed));
+		json_object_set_new(
+			j, "LayersRemoved", json_integer((json_int_t)report->layers_removed));
+		json_object_set_new(
+			j, "TempsRemoved", json_integer((json_int_t)report->temps_removed));
+		json_object_set_new(
+			j, "RecordsRemoved", json_integer((json_int_t)report->records_removed));
 		json_object_set_new(j, "BytesFreed", json_integer((json_int_t)report->bytes_freed));
 		for (size_t i = 0; i < report->problems.len; i++)
 			json_array_append_new(problems, json_string(report->problems.items[i]));
@@ -41,8 +46,10 @@ static void print_report(const GcReport *report, const GcArgs *a)
 	}
 	_cleanup_free_ char *freed = size_format(report->bytes_freed);
 	printf("%s %s: %llu blobs, %llu layers, %llu cache records, %llu temporary files\n",
-		a->dry_run ? "would free" : "freed", freed, (unsigned long long)report->blobs_removed,
-		(unsigned long long)report->layers_removed, (unsigned long long)report->records_removed,
+		a->dry_run ? "would free" : "freed", freed,
+		(unsigned long long)report->blobs_removed,
+		(unsigned long long)report->layers_removed,
+		(unsigned long long)report->records_removed,
 		(unsigned long long)report->temps_removed);
 }
 

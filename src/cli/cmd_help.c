@@ -12,7 +12,8 @@ static int run_help(CmdCtx *ctx _unused_, void *options _unused_, const StrVec *
 	} else {
 		const Command *c = command_find(operands->items[0]);
 		if (!c)
-			return err_set(err, ERR_USAGE, "'%s' is not a cruet command", operands->items[0]);
+			return err_set(
+				err, ERR_USAGE, "'%s' is not a cruet command", operands->items[0]);
 		help_command(c, NULL, 0, &text);
 	}
 	fputs(text.ptr, stdout);

@@ -11,9 +11,12 @@ typedef struct HistoryOptions {
 } HistoryOptions;
 
 static const Option rows[] = {
-	{0, "format", OPTION_STRING, offsetof(HistoryOptions, format), FORMAT_METAVAR, "how to list"},
-	{0, "no-trunc", OPTION_FLAG, offsetof(HistoryOptions, no_trunc), NULL, "show whole commands"},
-	{0, "platform", OPTION_STRING, offsetof(HistoryOptions, platform), "OS/ARCH", "of an image with several"},
+	{0, "format", OPTION_STRING, offsetof(HistoryOptions, format), FORMAT_METAVAR,
+		"how to list"},
+	{0, "no-trunc", OPTION_FLAG, offsetof(HistoryOptions, no_trunc), NULL,
+		"show whole commands"},
+	{0, "platform", OPTION_STRING, offsetof(HistoryOptions, platform), "OS/ARCH",
+		"of an image with several"},
 };
 
 typedef struct Step {
@@ -27,14 +30,13 @@ typedef VEC(Step) Steps;
 static int collect(Store *s, const StoreImage *image, Steps *steps, Err **err)
 {
 	size_t layer = 0;
-	vec_foreach(&image->config.history, h)
-	{
+	vec_foreach (&image->config.history, h) {
 		Step step = {.history = h};
 		if (!h->empty_layer && layer < image->manifest.layers.len &&
 			layer < image->config.diff_ids.len) {
 			step.layer = &image->manifest.layers.items[layer];
-			int r = layer_unpacked_size(s, step.layer, &image->config.diff_ids.items[layer],
-				&step.size, err);
+			int r = layer_unpacked_size(s, step.layer,
+				&image->config.diff_ids.items[layer], &step.size, err);
 			if (r < 0)
 				return r;
 			layer++;
@@ -52,12 +54,13 @@ static int collect(Store *s, const StoreImage *image, Steps *steps, Err **err)
 static void print_steps_json(const Steps *steps)
 {
 	_cleanup_json_ json_t *array = json_array();
-	vec_foreach(steps, step)
-	{
+	vec_foreach (steps, step) {
 		const History *h = step->history;
 		json_t *j = json_object();
-		json_object_set_new(j, "Created", h->created ? json_string(h->created) : json_null());
-		json_object_set_new(j, "CreatedBy", json_string(h->created_by ? h->created_by : ""));
+		json_object_set_new(
+			j, "Created", h->created ? json_string(h->created) : json_null());
+		json_object_set_new(
+			j, "CreatedBy", json_string(h->created_by ? h->created_by : ""));
 		json_object_set_new(j, "Comment", json_string(h->comment ? h->comment : ""));
 		json_object_set_new(j, "Author", json_string(h->author ? h->author : ""));
 		json_object_set_new(j, "EmptyLayer", json_boolean(h->empty_layer));
@@ -65,7 +68,8 @@ static void print_steps_json(const Steps *steps)
 		json_object_set_new(j, "CompressedSize",
 			json_integer(step->layer ? (json_int_t)step->layer->size : 0));
 		json_object_set_new(j, "Digest",
-			step->layer ? json_string(digest_str(&step->layer->digest).s) : json_null());
+			step->layer ? json_string(digest_str(&step->layer->digest).s)
+				    : json_null());
 		json_array_append_new(array, j);
 	}
 	print_json(array);
@@ -86,14 +90,15 @@ static char *shorten(const char *text, bool whole)
 
 static void print_steps_table(const Steps *steps, bool whole)
 {
-	static const char *const headers[] = {"CREATED", "CREATED BY", ">SIZE", ">COMPRESSED", "COMMENT"};
+	static const char *const headers[] = {
+		"CREATED", "CREATED BY", ">SIZE", ">COMPRESSED", "COMMENT"};
 	Table t;
 	table_init(&t, ARRAY_SIZE(headers), headers);
-	vec_foreach(steps, step)
-	{
+	vec_foreach (steps, step) {
 		const History *h = step->history;
 		int64_t created = 0;
-		bool dated = h->created && time_parse(str_of(h->created), &created, NULL, NULL) == 0;
+		bool dated =
+			h->created && time_parse(str_of(h->created), &created, NULL, NULL) == 0;
 		table_take(&t, dated ? time_ago(created, time_now()) : xstrdup("N/A"));
 		table_take(&t, shorten(h->created_by ? h->created_by : "", whole));
 		table_take(&t, size_format(step->size));

@@ -11,10 +11,13 @@ typedef struct ImagesOptions {
 } ImagesOptions;
 
 static const Option rows[] = {
-	{0, "format", OPTION_STRING, offsetof(ImagesOptions, format), FORMAT_METAVAR, "how to list"},
+	{0, "format", OPTION_STRING, offsetof(ImagesOptions, format), FORMAT_METAVAR,
+		"how to list"},
 	{'q', "quiet", OPTION_FLAG, offsetof(ImagesOptions, quiet), NULL, "IDs only"},
-	{0, "names", OPTION_FLAG, offsetof(ImagesOptions, names), NULL, "with --quiet: names instead of IDs"},
-	{0, "digests", OPTION_FLAG, offsetof(ImagesOptions, digests), NULL, "show manifest digests"},
+	{0, "names", OPTION_FLAG, offsetof(ImagesOptions, names), NULL,
+		"with --quiet: names instead of IDs"},
+	{0, "digests", OPTION_FLAG, offsetof(ImagesOptions, digests), NULL,
+		"show manifest digests"},
 	{0, "no-trunc", OPTION_FLAG, offsetof(ImagesOptions, no_trunc), NULL, "show whole IDs"},
 };
 
@@ -27,8 +30,7 @@ typedef VEC(Row) Rows;
 
 static void rows_done(Rows *all)
 {
-	vec_foreach(all, row)
-	{
+	vec_foreach (all, row) {
 		free(row->repository);
 		free(row->tag);
 		free(row->name);
@@ -48,7 +50,7 @@ static int load_row(Store *s, const StoreName *n, const char *filter, Rows *all,
 		reference_done(&ref);
 	}
 	bool wanted = !filter || cstr_eq(filter, row.repository) || cstr_eq(filter, row.name) ||
-		      cstr_eq(filter, n->name);
+		cstr_eq(filter, n->name);
 	int r = wanted ? store_image_at(s, &n->descriptor, NULL, &row.image, err) : 1;
 	if (r == 0)
 		r = image_sizes(s, &row.image, &row.sizes, err);
@@ -67,7 +69,8 @@ static json_t *row_json(const Row *row)
 {
 	json_t *j = json_object();
 	json_object_set_new(j, "Id", json_string(digest_str(&row->image.manifest.config.digest).s));
-	json_object_set_new(j, "Repository", row->repository ? json_string(row->repository) : json_null());
+	json_object_set_new(
+		j, "Repository", row->repository ? json_string(row->repository) : json_null());
 	json_object_set_new(j, "Tag", row->tag ? json_string(row->tag) : json_null());
 	json_object_set_new(j, "Name", row->name ? json_string(row->name) : json_null());
 	json_object_set_new(j, "Digest", json_string(digest_str(&row->image.descriptor.digest).s));
@@ -84,17 +87,16 @@ static json_t *row_json(const Row *row)
 
 static void print_table(const Rows *all, const ImagesOptions *o)
 {
-	static const char *const headers[] = {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", ">LAYERS", ">FILES",
-		">SIZE", ">COMPRESSED", "DIGEST"};
+	static const char *const headers[] = {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", ">LAYERS",
+		">FILES", ">SIZE", ">COMPRESSED", "DIGEST"};
 	size_t columns = ARRAY_SIZE(headers) - !o->digests;
 	Table t;
 	table_init(&t, columns, headers);
-	vec_foreach(all, row)
-	{
+	vec_foreach (all, row) {
 		int64_t created = 0;
 		const Digest *id = &row->image.manifest.config.digest;
 		bool dated = row->image.config.created &&
-			     time_parse(str_of(row->image.config.created), &created, NULL, NULL) == 0;
+			time_parse(str_of(row->image.config.created), &created, NULL, NULL) == 0;
 		table_cell(&t, row->repository ? row->repository : "<none>");
 		table_cell(&t, row->tag ? row->tag : "<none>");
 		table_take(&t, o->no_trunc ? xstrdup(digest_str(id).s) : short_id(id));
@@ -138,8 +140,7 @@ static int run_images(CmdCtx *ctx, void *options, const StrVec *operands, Err **
 		return r;
 	}
 	if (o->quiet) {
-		vec_foreach(&all, row)
-		{
+		vec_foreach (&all, row) {
 			if (!o->names)
 				puts(digest_str(&row->image.manifest.config.digest).s);
 			else if (row->name)
@@ -147,7 +148,8 @@ static int run_images(CmdCtx *ctx, void *options, const StrVec *operands, Err **
 		}
 	} else if (format_is_json(o->format)) {
 		_cleanup_json_ json_t *array = json_array();
-		vec_foreach(&all, row) json_array_append_new(array, row_json(row));
+		vec_foreach (&all, row)
+			json_array_append_new(array, row_json(row));
 		print_json(array);
 	} else {
 		print_table(&all, o);
@@ -160,8 +162,9 @@ const Command cmd_images = {
 	.name = "images",
 	.operands = "[NAME]",
 	.summary = "List the images of the store",
-	.description = "SIZE counts the unpacked files of all layers, COMPRESSED the layer blobs as a registry\n"
-		       "would store them.\n",
+	.description =
+		"SIZE counts the unpacked files of all layers, COMPRESSED the layer blobs as a registry\n"
+		"would store them.\n",
 	.options = rows,
 	.n_options = ARRAY_SIZE(rows),
 	.options_size = sizeof(ImagesOptions),

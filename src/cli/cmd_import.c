@@ -12,14 +12,18 @@ typedef struct ImportArgs {
 } ImportArgs;
 
 static const Option rows[] = {
-	{'t', "tag", OPTION_STRINGS, offsetof(ImportArgs, tags), "NAME", "name of the image (may be repeated)"},
+	{'t', "tag", OPTION_STRINGS, offsetof(ImportArgs, tags), "NAME",
+		"name of the image (may be repeated)"},
 	{'c', "change", OPTION_STRINGS, offsetof(ImportArgs, changes), "INSTRUCTION",
 		"apply a Dockerfile instruction to the config, e.g. 'CMD [\"/bin/sh\"]'"},
-	{'m', "message", OPTION_STRING, offsetof(ImportArgs, message), "TEXT", "comment in the history"},
-	{0, "platform", OPTION_STRING, offsetof(ImportArgs, platform), "OS/ARCH", "platform of the image"},
+	{'m', "message", OPTION_STRING, offsetof(ImportArgs, message), "TEXT",
+		"comment in the history"},
+	{0, "platform", OPTION_STRING, offsetof(ImportArgs, platform), "OS/ARCH",
+		"platform of the image"},
 	{0, "compression", OPTION_STRING, offsetof(ImportArgs, compression), "gzip|zstd|none",
 		"of the layer (default gzip)"},
-	{0, "compression-level", OPTION_STRING, offsetof(ImportArgs, level), "N", "gzip 1 to 12, zstd 1 to 19"},
+	{0, "compression-level", OPTION_STRING, offsetof(ImportArgs, level), "N",
+		"gzip 1 to 12, zstd 1 to 19"},
 	{'q', "quiet", OPTION_FLAG, offsetof(ImportArgs, quiet), NULL, "print only the image ID"},
 };
 

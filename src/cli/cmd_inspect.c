@@ -10,10 +10,13 @@ typedef struct InspectOptions {
 } InspectOptions;
 
 static const Option rows[] = {
-	{0, "format", OPTION_STRING, offsetof(InspectOptions, format), "json", "JSON is what it prints anyway"},
-	{0, "platform", OPTION_STRING, offsetof(InspectOptions, platform), "OS/ARCH", "of an image with several"},
+	{0, "format", OPTION_STRING, offsetof(InspectOptions, format), "json",
+		"JSON is what it prints anyway"},
+	{0, "platform", OPTION_STRING, offsetof(InspectOptions, platform), "OS/ARCH",
+		"of an image with several"},
 	{0, "raw", OPTION_FLAG, offsetof(InspectOptions, raw), NULL, "the manifest's exact bytes"},
-	{0, "config", OPTION_FLAG, offsetof(InspectOptions, config), NULL, "the config's exact bytes"},
+	{0, "config", OPTION_FLAG, offsetof(InspectOptions, config), NULL,
+		"the config's exact bytes"},
 };
 
 static void set_text(json_t *j, const char *key, const char *text)
@@ -29,11 +32,11 @@ static int names_json(Store *s, const StoreImage *image, json_t *j, Err **err)
 	json_object_set_new(j, "RepoTags", tags);
 	json_object_set_new(j, "RepoDigests", digests);
 	int r = store_names(s, &names, err);
-	vec_foreach(&names, n)
-	{
+	vec_foreach (&names, n) {
 		Reference ref = {0};
-		if (!n->name || (!digest_eq(&n->descriptor.digest, &image->descriptor.digest) &&
-					!digest_eq(&n->descriptor.digest, &image->index_digest)))
+		if (!n->name ||
+			(!digest_eq(&n->descriptor.digest, &image->descriptor.digest) &&
+				!digest_eq(&n->descriptor.digest, &image->index_digest)))
 			continue;
 		if (reference_parse(str_of(n->name), &ref, NULL) < 0)
 			continue;
@@ -87,7 +90,8 @@ static int inspect_json(Store *s, const StoreImage *image, json_t **ret, Err **e
 	json_t *config = json_object_get(image->config.raw, "config");
 	json_object_set_new(j, "Config", config ? json_deep_copy(config) : json_object());
 	json_t *diff_ids = json_array(), *rootfs = json_object();
-	vec_foreach(&image->config.diff_ids, d) json_array_append_new(diff_ids, json_string(digest_str(d).s));
+	vec_foreach (&image->config.diff_ids, d)
+		json_array_append_new(diff_ids, json_string(digest_str(d).s));
 	json_object_set_new(rootfs, "Type", json_string("layers"));
 	json_object_set_new(rootfs, "Layers", diff_ids);
 	json_object_set_new(j, "RootFS", rootfs);
@@ -123,7 +127,8 @@ static int run_inspect(CmdCtx *ctx, void *options, const StrVec *operands, Err *
 			break;
 		if (o->raw || o->config)
 			r = print_blob(ctx->store,
-				o->raw ? &image.descriptor.digest : &image.manifest.config.digest, err);
+				o->raw ? &image.descriptor.digest : &image.manifest.config.digest,
+				err);
 		else
 			r = inspect_json(ctx->store, &image, &j, err);
 		if (j)

@@ -10,17 +10,19 @@ typedef struct LoadOptions {
 } LoadOptions;
 
 static const Option rows[] = {
-	{'i', "input", OPTION_STRING, offsetof(LoadOptions, input), "FILE", "the archive (as docker load has it)"},
+	{'i', "input", OPTION_STRING, offsetof(LoadOptions, input), "FILE",
+		"the archive (as docker load has it)"},
 	{'q', "quiet", OPTION_FLAG, offsetof(LoadOptions, quiet), NULL, "no progress"},
-	{0, "format", OPTION_STRING, offsetof(LoadOptions, format), FORMAT_METAVAR, "how to list what was loaded"},
-	{0, "progress", OPTION_STRING, offsetof(LoadOptions, progress), PROGRESS_METAVAR, "how to show progress"},
+	{0, "format", OPTION_STRING, offsetof(LoadOptions, format), FORMAT_METAVAR,
+		"how to list what was loaded"},
+	{0, "progress", OPTION_STRING, offsetof(LoadOptions, progress), PROGRESS_METAVAR,
+		"how to show progress"},
 };
 
 static void print_loaded(const LoadedImages *loaded, bool json)
 {
 	_cleanup_json_ json_t *array = json_array();
-	vec_foreach(loaded, l)
-	{
+	vec_foreach (loaded, l) {
 		if (!json && l->name)
 			printf("Loaded image: %s\n", l->name);
 		else if (!json)
@@ -37,10 +39,12 @@ static int run_load(CmdCtx *ctx, void *options, const StrVec *operands, Err **er
 {
 	const LoadOptions *o = options;
 	if (o->input && operands->len)
-		return err_set(err, ERR_USAGE, "both --input and '%s' name an archive", operands->items[0]);
+		return err_set(err, ERR_USAGE, "both --input and '%s' name an archive",
+			operands->items[0]);
 	const char *path = o->input ? o->input : operands->len ? operands->items[0] : "-";
 	if (strcmp(path, "-") == 0 && isatty(STDIN_FILENO)) {
-		int r = err_set(err, ERR_USAGE, "no archive was named, and standard input is a terminal");
+		int r = err_set(
+			err, ERR_USAGE, "no archive was named, and standard input is a terminal");
 		err_hint(err, "usage: cruet load FILE");
 		return r;
 	}
@@ -65,7 +69,8 @@ const Command cmd_load = {
 	.name = "load",
 	.operands = "[FILE|DIRECTORY|-]",
 	.summary = "Read images from a docker or OCI archive or an OCI layout",
-	.description = "What it is shows by its content. Manifests and configs keep their exact bytes.\n",
+	.description =
+		"What it is shows by its content. Manifests and configs keep their exact bytes.\n",
 	.options = rows,
 	.n_options = ARRAY_SIZE(rows),
 	.options_size = sizeof(LoadOptions),

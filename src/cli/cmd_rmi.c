@@ -14,13 +14,16 @@ static const Option rows[] = {
 static unsigned count_names(const StoreNames *names, const Digest *digest)
 {
 	unsigned n = 0;
-	vec_foreach(names, it) n += it->name && digest_eq(&it->descriptor.digest, digest);
+	vec_foreach (names, it)
+		n += it->name && digest_eq(&it->descriptor.digest, digest);
 	return n;
 }
 
 static bool is_name(const StoreNames *names, const char *full)
 {
-	vec_foreach(names, it) if (cstr_eq(it->name, full)) return true;
+	vec_foreach (names, it)
+		if (cstr_eq(it->name, full))
+			return true;
 	return false;
 }
 
@@ -74,7 +77,8 @@ const Command cmd_rmi = {
 	.name = "rmi",
 	.operands = "IMAGE…",
 	.summary = "Remove names, or images by ID",
-	.description = "Takes the name away; 'cruet gc' frees the space of what has no name any more.\n",
+	.description =
+		"Takes the name away; 'cruet gc' frees the space of what has no name any more.\n",
 	.options = rows,
 	.n_options = ARRAY_SIZE(rows),
 	.options_size = sizeof(RmiOptions),

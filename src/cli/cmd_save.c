@@ -14,11 +14,12 @@ static const Option rows[] = {
 	{0, "format", OPTION_STRING, offsetof(SaveOptions, format), "docker|oci|oci-dir",
 		"docker-archive (default), OCI archive, or OCI layout directory"},
 	{'q', "quiet", OPTION_FLAG, offsetof(SaveOptions, quiet), NULL, "no progress"},
-	{0, "progress", OPTION_STRING, offsetof(SaveOptions, progress), PROGRESS_METAVAR, "how to show progress"},
+	{0, "progress", OPTION_STRING, offsetof(SaveOptions, progress), PROGRESS_METAVAR,
+		"how to show progress"},
 };
 
-static int save_file(Store *s, const StrVec *names, SaveFormat format, const char *path, Progress *progress,
-	Err **err)
+static int save_file(Store *s, const StrVec *names, SaveFormat format, const char *path,
+	Progress *progress, Err **err)
 {
 	_cleanup_(output_freep) OutputFile *out = NULL;
 	int r = output_open(path, &out, err);
@@ -52,8 +53,9 @@ const Command cmd_save = {
 	.name = "save",
 	.operands = "IMAGE…",
 	.summary = "Write images to an archive",
-	.description = "The docker format is an OCI layout at the same time, so that every engine reads it and\n"
-		       "loading it again gives the same digests.\n",
+	.description =
+		"The docker format is an OCI layout at the same time, so that every engine reads it and\n"
+		"loading it again gives the same digests.\n",
 	.options = rows,
 	.n_options = ARRAY_SIZE(rows),
 	.options_size = sizeof(SaveOptions),

@@ -16,14 +16,14 @@ static int run_tag(CmdCtx *ctx, void *options _unused_, const StrVec *operands, 
 	StoreNames known = {0};
 	Descriptor whole = {0};
 	r = store_names(ctx->store, &known, err);
-	vec_foreach(&known, n)
-	{
+	vec_foreach (&known, n) {
 		if (!whole.media_type && !digest_is_zero(&image.index_digest) &&
 			digest_eq(&n->descriptor.digest, &image.index_digest))
 			descriptor_copy(&n->descriptor, &whole);
 	}
 	if (r == 0)
-		r = store_tag(ctx->store, &names, whole.media_type ? &whole : &image.descriptor, err);
+		r = store_tag(
+			ctx->store, &names, whole.media_type ? &whole : &image.descriptor, err);
 	descriptor_done(&whole);
 	store_names_done(&known);
 	store_image_done(&image);

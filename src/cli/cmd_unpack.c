@@ -10,7 +10,8 @@ typedef struct UnpackOptions {
 } UnpackOptions;
 
 static const Option rows[] = {
-	{0, "platform", OPTION_STRING, offsetof(UnpackOptions, platform), "OS/ARCH", "of an image with several"},
+	{0, "platform", OPTION_STRING, offsetof(UnpackOptions, platform), "OS/ARCH",
+		"of an image with several"},
 	{0, "no-same-owner", OPTION_FLAG, offsetof(UnpackOptions, keep_owner), NULL,
 		"the files belong to you, not to the image's users (always so without root)"},
 };
@@ -40,8 +41,9 @@ const Command cmd_unpack = {
 	.name = "unpack",
 	.operands = "IMAGE DIRECTORY",
 	.summary = "Write an image's merged file tree into a directory",
-	.description = "The directory must be empty or absent. Types, modes, owners, times, links and extended\n"
-		       "attributes are kept; nothing is ever written outside.\n",
+	.description =
+		"The directory must be empty or absent. Types, modes, owners, times, links and extended\n"
+		"attributes are kept; nothing is ever written outside.\n",
 	.options = rows,
 	.n_options = ARRAY_SIZE(rows),
 	.options_size = sizeof(UnpackOptions),

@@ -2,8 +2,8 @@
 
 #include "cli/command.h"
 
-static int run_version(CmdCtx *ctx _unused_, void *options _unused_, const StrVec *operands _unused_,
-	Err **err _unused_)
+static int run_version(CmdCtx *ctx _unused_, void *options _unused_,
+	const StrVec *operands _unused_, Err **err _unused_)
 {
 	puts("cruet " CRUET_VERSION);
 	return 0;

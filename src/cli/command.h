@@ -8,9 +8,9 @@
 #include "store/store.h"
 
 typedef struct CmdCtx {
-	Store *store;		 /* open when the verb NEEDS_STORE; borrowed */
-	const char *store_path;	 /* --root, or NULL for the default */
-	int exit_status;	 /* what main returns when run() succeeds */
+	Store *store;           /* open when the verb NEEDS_STORE; borrowed */
+	const char *store_path; /* --root, or NULL for the default */
+	int exit_status;        /* what main returns when run() succeeds */
 	bool quiet;
 } CmdCtx;
 
@@ -26,8 +26,8 @@ typedef enum CommandNeeds {
 
 typedef struct Command {
 	const char *name;
-	const char *operands; /* "IMAGE [COMMAND…]" */
-	const char *summary;  /* one line, no dot */
+	const char *operands;    /* "IMAGE [COMMAND…]" */
+	const char *summary;     /* one line, no dot */
 	const char *description; /* paragraphs for --help and the manual; may be NULL */
 	const Option *options;
 	size_t n_options;

@@ -47,7 +47,8 @@ int platform_argument(const char *text, Platform *ret, Err **err)
 	return 0;
 }
 
-int compression_arguments(const char *name, const char *level, Compression *ret, int *ret_level, Err **err)
+int compression_arguments(
+	const char *name, const char *level, Compression *ret, int *ret_level, Err **err)
 {
 	Compression c = COMPRESSION_GZIP;
 	int r = name ? compression_parse(str_of(name), &c, err) : 0;
@@ -57,7 +58,8 @@ int compression_arguments(const char *name, const char *level, Compression *ret,
 	if (level) {
 		uint64_t max = c == COMPRESSION_ZSTD ? 19 : 12;
 		if (str_to_u64(str_of(level), max, &n, NULL) < 0 || n == 0 || c == COMPRESSION_NONE)
-			return err_set(err, ERR_USAGE, "compression level '%s' is not one of %s (1 to %d)", level,
+			return err_set(err, ERR_USAGE,
+				"compression level '%s' is not one of %s (1 to %d)", level,
 				compression_name(c), (int)max);
 	}
 	*ret = c;

@@ -19,4 +19,5 @@ int reference_arguments(const StrVec *texts, StrVec *ret_full, Err **err) _warn_
 /* --platform, or this machine's when NULL. */
 int platform_argument(const char *text, Platform *ret, Err **err) _warn_unused_;
 /* --compression and --compression-level. */
-int compression_arguments(const char *name, const char *level, Compression *ret, int *ret_level, Err **err) _warn_unused_;
+int compression_arguments(const char *name, const char *level, Compression *ret, int *ret_level,
+	Err **err) _warn_unused_;

@@ -53,11 +53,13 @@ static int check_operands(const Command *c, const StrVec *operands, Err **err)
 	else
 		r = err_set(err, ERR_USAGE, "'cruet %s' cannot use '%s'", c->name,
 			operands->items[c->max_operands]);
-	err_hint(err, "usage: cruet %s [OPTIONS]%s%s", c->name, *c->operands ? " " : "", c->operands);
+	err_hint(err, "usage: cruet %s [OPTIONS]%s%s", c->name, *c->operands ? " " : "",
+		c->operands);
 	return r;
 }
 
-static int run_command(const Command *c, CmdCtx *ctx, void *options, const StrVec *operands, Err **err)
+static int run_command(
+	const Command *c, CmdCtx *ctx, void *options, const StrVec *operands, Err **err)
 {
 	_cleanup_(store_closep) Store *store = NULL;
 	if (c->needs & NEEDS_IDS) {
@@ -87,7 +89,8 @@ static int dispatch(const Command *c, int argc, char **argv, int *ret_status, Er
 		{global_rows, ARRAY_SIZE(global_rows), &global},
 	};
 	CmdCtx ctx = {0};
-	int r = options_parse(sets, ARRAY_SIZE(sets), argc, argv, c->needs & NEEDS_RAW_TAIL, &operands, err);
+	int r = options_parse(
+		sets, ARRAY_SIZE(sets), argc, argv, c->needs & NEEDS_RAW_TAIL, &operands, err);
 	if (r == 0 && global.help) {
 		_cleanup_buf_ Buf text = BUF_INIT(1 << 20);
 		help_command(c, global_rows, ARRAY_SIZE(global_rows), &text);
@@ -100,7 +103,8 @@ static int dispatch(const Command *c, int argc, char **argv, int *ret_status, Er
 		if (r == 0)
 			r = run_command(c, &ctx, options, &operands, err);
 	} else {
-		err_hint(err, "%s%s'cruet %s --help' lists the flags", err && *err && (*err)->hint ? (*err)->hint : "",
+		err_hint(err, "%s%s'cruet %s --help' lists the flags",
+			err && *err && (*err)->hint ? (*err)->hint : "",
 			err && *err && (*err)->hint ? "; " : "", c->name);
 	}
 	if (c->done)
@@ -159,7 +163,8 @@ int main(int argc, char **argv)
 	if (!word) {
 		_cleanup_buf_ Buf text = BUF_INIT(1 << 20);
 		help_overview(&text);
-		bool asked = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+		bool asked =
+			argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
 		fputs(text.ptr, asked ? stdout : stderr);
 		return asked ? 0 : exit_status_of(ERR_USAGE);
 	}
@@ -172,7 +177,8 @@ int main(int argc, char **argv)
 		r = err_sys(&err, "write standard output");
 	if (r < 0) {
 		print_error(err);
-		return c && c->needs & NEEDS_RAW_TAIL && status ? status : exit_status_of(err->code);
+		return c && c->needs & NEEDS_RAW_TAIL && status ? status
+								: exit_status_of(err->code);
 	}
 	return status;
 }

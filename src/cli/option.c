@@ -4,7 +4,8 @@
 
 #include "dockerfile/ast.h"
 
-static const Option *find_long(const OptionSet *sets, size_t n_sets, Str name, const OptionSet **ret_set)
+static const Option *find_long(
+	const OptionSet *sets, size_t n_sets, Str name, const OptionSet **ret_set)
 {
 	for (size_t s = 0; s < n_sets; s++)
 		for (size_t i = 0; i < sets[s].n_rows; i++) {
@@ -17,7 +18,8 @@ static const Option *find_long(const OptionSet *sets, size_t n_sets, Str name, c
 	return NULL;
 }
 
-static const Option *find_letter(const OptionSet *sets, size_t n_sets, char c, const OptionSet **ret_set)
+static const Option *find_letter(
+	const OptionSet *sets, size_t n_sets, char c, const OptionSet **ret_set)
 {
 	for (size_t s = 0; s < n_sets; s++)
 		for (size_t i = 0; i < sets[s].n_rows; i++) {
@@ -55,7 +57,8 @@ static int check_choice(const Option *o, const char *value, Err **err)
 	while (str_cut(&rest, '|', &choice))
 		if (str_eq_cstr(choice, value))
 			return 0;
-	return err_set(err, ERR_USAGE, "flag '--%s' takes %s, not '%s'", o->name, o->metavar, value);
+	return err_set(
+		err, ERR_USAGE, "flag '--%s' takes %s, not '%s'", o->name, o->metavar, value);
 }
 
 static int store_bool(const Option *o, void *at, const char *value, Err **err)
@@ -65,7 +68,8 @@ static int store_bool(const Option *o, void *at, const char *value, Err **err)
 	else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
 		*(bool *)at = false;
 	else
-		return err_set(err, ERR_USAGE, "flag '--%s' takes true or false, not '%s'", o->name, value);
+		return err_set(err, ERR_USAGE, "flag '--%s' takes true or false, not '%s'", o->name,
+			value);
 	return 0;
 }
 
@@ -88,13 +92,15 @@ static int store_value(const Option *o, void *target, const char *value, Err **e
 		return 0;
 	case OPTION_COUNT:
 		if (str_to_u64(str_of(value), UINT_MAX, &n, NULL) < 0)
-			return err_set(err, ERR_USAGE, "flag '--%s' takes a number, not '%s'", o->name, value);
+			return err_set(err, ERR_USAGE, "flag '--%s' takes a number, not '%s'",
+				o->name, value);
 		*(unsigned *)at = (unsigned)n;
 		return 0;
 	case OPTION_LEVEL: {
 		bool negative = value[0] == '-';
 		if (str_to_u64(str_of(value + negative), 1000, &n, NULL) < 0)
-			return err_set(err, ERR_USAGE, "flag '--%s' takes a number, not '%s'", o->name, value);
+			return err_set(err, ERR_USAGE, "flag '--%s' takes a number, not '%s'",
+				o->name, value);
 		*(int *)at = negative ? -(int)n : (int)n;
 		return 0;
 	}
@@ -122,7 +128,8 @@ static int parse_long(const OptionSet *sets, size_t n_sets, Args *args, Err **er
 		return unknown(sets, n_sets, name, err);
 	if (o->type != OPTION_FLAG && !value) {
 		if (args->at >= args->argc)
-			return err_set(err, ERR_USAGE, "flag '--%s' needs a value: %s", o->name, o->metavar);
+			return err_set(err, ERR_USAGE, "flag '--%s' needs a value: %s", o->name,
+				o->metavar);
 		value = args->argv[args->at++];
 	}
 	return store_value(o, set->target, value, err);
@@ -145,7 +152,8 @@ static int parse_short(const OptionSet *sets, size_t n_sets, Args *args, Err **e
 		const char *value = p[1] ? p + 1 + (p[1] == '=') : NULL;
 		if (!value) {
 			if (args->at >= args->argc)
-				return err_set(err, ERR_USAGE, "flag '-%c' needs a value: %s", *p, o->metavar);
+				return err_set(err, ERR_USAGE, "flag '-%c' needs a value: %s", *p,
+					o->metavar);
 			value = args->argv[args->at++];
 		}
 		return store_value(o, set->target, value, err);

@@ -8,17 +8,17 @@
 #include "base/str.h"
 
 typedef enum OptionType {
-	OPTION_FLAG,	/* bool; --name or --name=true|false */
-	OPTION_STRING,	/* char *, owned; last wins */
+	OPTION_FLAG,    /* bool; --name or --name=true|false */
+	OPTION_STRING,  /* char *, owned; last wins */
 	OPTION_STRINGS, /* StrVec, appended */
-	OPTION_COUNT,	/* unsigned */
-	OPTION_LEVEL,	/* int, may be negative */
-	OPTION_GROUP,	/* no option: a heading in --help (name = heading) */
+	OPTION_COUNT,   /* unsigned */
+	OPTION_LEVEL,   /* int, may be negative */
+	OPTION_GROUP,   /* no option: a heading in --help (name = heading) */
 } OptionType;
 
 typedef struct Option {
-	char letter;	     /* 0 = no short form */
-	const char *name;    /* without "--" */
+	char letter;      /* 0 = no short form */
+	const char *name; /* without "--" */
 	OptionType type;
 	size_t offset;
 	const char *metavar; /* NULL for flags; "a|b|c" doubles as the list of allowed values */

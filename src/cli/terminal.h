@@ -14,8 +14,8 @@ typedef struct Table {
 	size_t columns;
 } Table;
 void table_init(Table *t, size_t columns, const char *const *headers);
-void table_cell(Table *t, const char *text);		/* copies */
-void table_take(Table *t, char *text);			/* takes ownership */
+void table_cell(Table *t, const char *text); /* copies */
+void table_take(Table *t, char *text);       /* takes ownership */
 void table_print(const Table *t, Buf *out);
 void table_done(Table *t);
 /* Columns a UTF-8 text takes on a terminal (one a code point). */

@@ -1,6 +1,7 @@
 #include "image/sizes.h"
 
-int layer_unpacked_size(Store *s, const Descriptor *layer, const Digest *diff_id, uint64_t *ret, Err **err)
+int layer_unpacked_size(
+	Store *s, const Descriptor *layer, const Digest *diff_id, uint64_t *ret, Err **err)
 {
 	_cleanup_(index_freep) Index *index = NULL;
 	int r = layers_index(s, layer, diff_id, &index, err);
@@ -16,7 +17,8 @@ int image_sizes(Store *s, const StoreImage *image, ImageSizes *ret, Err **err)
 		const Descriptor *layer = &image->manifest.layers.items[i];
 		_cleanup_(index_freep) Index *index = NULL;
 		if (i >= image->config.diff_ids.len)
-			return err_set(err, ERR_CORRUPT, "image config has fewer diff_ids than the manifest has layers");
+			return err_set(err, ERR_CORRUPT,
+				"image config has fewer diff_ids than the manifest has layers");
 		int r = layers_index(s, layer, &image->config.diff_ids.items[i], &index, err);
 		if (r < 0)
 			return r;

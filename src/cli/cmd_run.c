@@ -1,0 +1,228 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/format.h"
+#include "cli/signals.h"
+#include "image/layers.h"
+#include "sandbox/sandbox.h"
+
+/* What docker run returns when it is docker that failed, not the program. */
+#define EXIT_RUN_FAILED    125
+#define EXIT_NOT_RUNNABLE  126
+#define EXIT_NOT_FOUND_RUN 127
+
+typedef struct RunOptions {
+	StrVec env, env_files, volumes, add_hosts;
+	char *workdir, *user, *network, *entrypoint, *runtime, *platform, *hostname;
+	bool read_only, interactive, tty, rm;
+} RunOptions;
+
+static const Option rows[] = {
+	{'e', "env", OPTION_STRINGS, offsetof(RunOptions, env), "NAME[=VALUE]",
+		"set an environment variable (without a value: as it is here)"},
+	{0, "env-file", OPTION_STRINGS, offsetof(RunOptions, env_files), "FILE",
+		"variables, one a line"},
+	{'w', "workdir", OPTION_STRING, offsetof(RunOptions, workdir), "DIR", "working directory"},
+	{'u', "user", OPTION_STRING, offsetof(RunOptions, user), "USER[:GROUP]", "name or number"},
+	{'v', "volume", OPTION_STRINGS, offsetof(RunOptions, volumes), "SOURCE:TARGET[:ro]",
+		"bind a file or directory of the host"},
+	{0, "network", OPTION_STRING, offsetof(RunOptions, network), "host|none", "default host"},
+	{0, "entrypoint", OPTION_STRING, offsetof(RunOptions, entrypoint), "PROGRAM",
+		"instead of the image's entrypoint"},
+	{0, "hostname", OPTION_STRING, offsetof(RunOptions, hostname), "NAME", "inside"},
+	{0, "add-host", OPTION_STRINGS, offsetof(RunOptions, add_hosts), "NAME:IP",
+		"line for /etc/hosts"},
+	{0, "read-only", OPTION_FLAG, offsetof(RunOptions, read_only), NULL,
+		"the root file system is read-only"},
+	{'i', "interactive", OPTION_FLAG, offsetof(RunOptions, interactive), NULL,
+		"pass standard input on"},
+	{'t', "tty", OPTION_FLAG, offsetof(RunOptions, tty), NULL, "pass the terminal on"},
+	{0, "rm", OPTION_FLAG, offsetof(RunOptions, rm), NULL,
+		"accepted for habit: what the program writes is always thrown away"},
+	{0, "runtime", OPTION_STRING, offsetof(RunOptions, runtime), "NAME",
+		"an OCI runtime (crun, runc or a path) instead of the built-in sandbox"},
+	{0, "platform", OPTION_STRING, offsetof(RunOptions, platform), "OS/ARCH",
+		"of an image with several"},
+};
+
+static int add_volume(SandboxSpec *spec, const char *text, Err **err)
+{
+	Str rest = str_of(text), source = {0}, target = {0}, mode = {0};
+	str_cut(&rest, ':', &source);
+	bool both =
+		str_cut(&rest, ':', &target) && source.len && target.len && target.ptr[0] == '/';
+	bool has_mode = both && str_cut(&rest, ':', &mode);
+	if (!both || rest.ptr || (has_mode && !str_eq_cstr(mode, "ro") && !str_eq_cstr(mode, "rw")))
+		return err_set(err, ERR_USAGE, "volume '%s' is not SOURCE:/TARGET[:ro]", text);
+	_cleanup_free_ char *path = str_dup(source);
+	char *absolute = realpath(path, NULL);
+	if (!absolute)
+		return err_sys(err, "volume source '%s'", path);
+	SandboxMount *m = vec_add(&spec->mounts);
+	m->type = SANDBOX_BIND;
+	m->source = absolute;
+	m->target = str_dup(target);
+	m->read_only = str_eq_cstr(mode, "ro");
+	return 0;
+}
+
+static int add_env(StrVec *env, Str item, Err **err)
+{
+	_cleanup_free_ char *text = str_dup(item);
+	char *eq = strchr(text, '=');
+	if (eq == text || !*text)
+		return err_set(err, ERR_USAGE, "environment variable '%s' has no name", text);
+	if (eq) {
+		*eq = '\0';
+		strvec_env_set(env, text, eq + 1);
+	} else if (getenv(text)) {
+		strvec_env_set(env, text, getenv(text));
+	}
+	return 0;
+}
+
+static int add_env_file(StrVec *env, const char *path, Err **err)
+{
+	_cleanup_buf_ Buf text = BUF_INIT(1 << 20);
+	int r = file_read(AT_FDCWD, path, text.max, &text, err);
+	Str rest = buf_view(&text), line;
+	while (r == 0 && str_cut(&rest, '\n', &line)) {
+		line = str_trim(line);
+		if (line.len && line.ptr[0] != '#')
+			r = add_env(env, line, err);
+	}
+	return r;
+}
+
+static int fill_process(const RunOptions *o, const StoreImage *image, const StrVec *operands,
+	SandboxSpec *spec, Err **err)
+{
+	const ImageConfig *c = &image->config;
+	int r = 0;
+	strvec_copy(&spec->env, &c->env);
+	if (!strvec_env_get(&spec->env, "PATH"))
+		strvec_push(&spec->env,
+			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	if (o->tty)
+		strvec_env_set(&spec->env, "TERM", getenv("TERM") ? getenv("TERM") : "xterm");
+	for (size_t i = 0; r == 0 && i < o->env_files.len; i++)
+		r = add_env_file(&spec->env, o->env_files.items[i], err);
+	for (size_t i = 0; r == 0 && i < o->env.len; i++)
+		r = add_env(&spec->env, str_of(o->env.items[i]), err);
+	for (size_t i = 0; r == 0 && i < o->volumes.len; i++)
+		r = add_volume(spec, o->volumes.items[i], err);
+	if (r < 0)
+		return r;
+	if (o->entrypoint && *o->entrypoint)
+		strvec_push(&spec->argv, o->entrypoint);
+	else if (!o->entrypoint)
+		strvec_copy(&spec->argv, &c->entrypoint);
+	for (size_t i = 1; i < operands->len; i++)
+		strvec_push(&spec->argv, operands->items[i]);
+	if (operands->len == 1 && !o->entrypoint)
+		strvec_copy(&spec->argv, &c->cmd);
+	if (spec->argv.len == 0) {
+		r = err_set(
+			err, ERR_USAGE, "image '%s' names no program to run", operands->items[0]);
+		err_hint(err, "add the command: cruet run %s COMMAND…", operands->items[0]);
+		return r;
+	}
+	spec->cwd = xstrdup(o->workdir                      ? o->workdir
+			: c->working_dir && *c->working_dir ? c->working_dir
+							    : "/");
+	spec->user = xstrdup(o->user ? o->user : c->user ? c->user : "");
+	spec->hostname = xstrdup(o->hostname ? o->hostname : "cruet");
+	spec->network_none = o->network && strcmp(o->network, "none") == 0;
+	spec->rootfs_read_only = o->read_only;
+	spec->runtime = xstrdup(o->runtime);
+	strvec_copy(&spec->extra_hosts, &o->add_hosts);
+	return 0;
+}
+
+static int fill_rootfs(
+	Store *s, const StoreImage *image, StoreTemp *temp, SandboxSpec *spec, Err **err)
+{
+	LayerStack stack;
+	layer_stack_init(&stack);
+	_cleanup_(pool_freep) Pool *pool = pool_new(0);
+	int r = layer_stack_push_image(&stack, s, image, err);
+	if (r == 0)
+		r = layer_stack_trees(&stack, s, pool, NULL, &spec->lowers, err);
+	layer_stack_done(&stack);
+	if (r == 0)
+		r = mkdir_p(store_temp_fd(temp), "upper", 0755, err);
+	if (r == 0)
+		r = mkdir_p(store_temp_fd(temp), "work", 0755, err);
+	spec->upper = xasprintf("%s/upper", store_temp_path(temp));
+	spec->work = xasprintf("%s/work", store_temp_path(temp));
+	return r;
+}
+
+static int run_image(CmdCtx *ctx, Sandbox *sandbox, const RunOptions *o, const StrVec *operands,
+	int *ret_status, Err **err)
+{
+	_cleanup_(store_temp_freep) StoreTemp *temp = NULL;
+	_cleanup_(sandbox_spec_done) SandboxSpec spec = SANDBOX_SPEC_INIT;
+	_cleanup_(store_image_done) StoreImage image = {0};
+	_cleanup_(platform_done) Platform platform = {0};
+	SandboxResult result = {0};
+	int r = platform_argument(o->platform, &platform, err);
+	if (r == 0)
+		r = store_image(ctx->store, operands->items[0], &platform, &image, err);
+	if (r == 0)
+		r = fill_process(o, &image, operands, &spec, err);
+	if (r == 0)
+		r = store_temp_new(ctx->store, &temp, err);
+	if (r == 0)
+		r = fill_rootfs(ctx->store, &image, temp, &spec, err);
+	if (r < 0)
+		return r;
+	spec.tty = o->tty;
+	spec.pass_stdin = o->interactive || o->tty;
+	spec.stdio[0] = spec.pass_stdin ? STDIN_FILENO : -1;
+	spec.stdio[1] = STDOUT_FILENO;
+	spec.stdio[2] = STDERR_FILENO;
+	r = sandbox_run(sandbox, &spec, NULL, NULL, &result, err);
+	if (r == 0)
+		*ret_status = result.signal ? 128 + result.signal : result.exit_status;
+	sandbox_result_done(&result);
+	return r;
+}
+
+static int run_run(CmdCtx *ctx, void *options, const StrVec *operands, Err **err)
+{
+	_cleanup_(sandbox_freep) Sandbox *sandbox = NULL;
+	_cleanup_err_ Err *e = NULL;
+	ctx->exit_status = EXIT_RUN_FAILED;
+	int r = sandbox_new(&sandbox, err);
+	if (r < 0)
+		return r;
+	signals_install(sandbox);
+	r = run_image(ctx, sandbox, options, operands, &ctx->exit_status, &e);
+	if (r == 0)
+		return 0;
+	if (signals_received()) {
+		ctx->exit_status = 128 + signals_received();
+		return 0;
+	}
+	if (err_is(e, ERR_RUN_FAILED))
+		ctx->exit_status = e->errnum == ENOENT ? EXIT_NOT_FOUND_RUN : EXIT_NOT_RUNNABLE;
+	return err_move(err, &e);
+}
+
+const Command cmd_run = {
+	.name = "run",
+	.operands = "IMAGE [COMMAND [ARGUMENT…]]",
+	.summary = "Run a program in an image, in the sandbox that builds use",
+	.description =
+		"Everything the program writes into its root file system is thrown away. The exit status is\n"
+		"the program's; 125 if cruet itself failed, 126 or 127 if the program could not be started.\n",
+	.options = rows,
+	.n_options = ARRAY_SIZE(rows),
+	.options_size = sizeof(RunOptions),
+	.needs = NEEDS_STORE | NEEDS_IDS | NEEDS_RAW_TAIL,
+	.min_operands = 1,
+	.max_operands = UINT32_MAX,
+	.run = run_run,
+};

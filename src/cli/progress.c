@@ -1,0 +1,106 @@
+#include "cli/progress.h"
+
+#include <unistd.h>
+
+#include "cli/progress_int.h"
+#include "cli/terminal.h"
+
+#define PARTIAL_MAX (64 * 1024) /* bytes of one output line kept together */
+
+void progress_sink_init(ProgressSink *s, const ProgressOps *ops, const char *title)
+{
+	s->base.ops = ops;
+	s->title = title;
+	pthread_mutex_init(&s->lock, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &s->started);
+}
+
+void progress_sink_done(ProgressSink *s)
+{
+	vec_foreach (&s->nodes, it) {
+		ProgressNode *n = *it;
+		free(n->name);
+		free(n->transfer);
+		buf_done(&n->partial);
+		strvec_done(&n->tail);
+		free(n);
+	}
+	vec_done(&s->nodes);
+	pthread_mutex_destroy(&s->lock);
+}
+
+ProgressNode *progress_node(ProgressSink *s, unsigned id, const char *name)
+{
+	vec_foreach (&s->nodes, it)
+		if ((*it)->id == id)
+			return *it;
+	ProgressNode *n = xnew(ProgressNode);
+	n->id = id;
+	n->number = (unsigned)s->nodes.len + 1;
+	n->name = xstrdup(name ? name : "");
+	n->partial = BUF_INIT(PARTIAL_MAX);
+	clock_gettime(CLOCK_MONOTONIC, &n->started);
+	vec_push(&s->nodes, n);
+	return n;
+}
+
+double progress_seconds(const struct timespec *from, const struct timespec *to)
+{
+	return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
+}
+
+void progress_lines(ProgressNode *n, const char *text, size_t len, bool flush,
+	void (*fn)(void *arg, ProgressNode *n, Str line), void *arg)
+{
+	Str rest = {text, len};
+	for (ssize_t end = str_find(rest, '\n'); end >= 0; end = str_find(rest, '\n')) {
+		buf_append(&n->partial, rest.ptr, MIN((size_t)end, PARTIAL_MAX - n->partial.len));
+		Str line = buf_view(&n->partial);
+		if (line.len && line.ptr[line.len - 1] == '\r')
+			line.len--;
+		fn(arg, n, line);
+		buf_clear(&n->partial);
+		rest = str_slice(rest, (size_t)end + 1, rest.len);
+	}
+	while (rest.len > 0) {
+		size_t take = MIN(rest.len, PARTIAL_MAX - n->partial.len);
+		buf_append(&n->partial, rest.ptr, take);
+		rest = str_slice(rest, take, rest.len);
+		if (n->partial.len == PARTIAL_MAX) {
+			fn(arg, n, buf_view(&n->partial));
+			buf_clear(&n->partial);
+		}
+	}
+	if (flush && n->partial.len) {
+		fn(arg, n, buf_view(&n->partial));
+		buf_clear(&n->partial);
+	}
+}
+
+int progress_sink_new(const char *mode, const char *title, Progress **ret, Err **err)
+{
+	ProgressSink *s = NULL;
+	if (!mode || strcmp(mode, "auto") == 0)
+		mode = terminal_is(STDERR_FILENO) && *terminal_color(STDERR_FILENO, "x") ? "tty"
+											 : "plain";
+	if (strcmp(mode, "tty") == 0)
+		s = progress_tty_new(title);
+	else if (strcmp(mode, "plain") == 0)
+		s = progress_plain_new(title);
+	else if (strcmp(mode, "json") == 0 || strcmp(mode, "rawjson") == 0)
+		s = progress_json_new(title);
+	else if (strcmp(mode, "quiet") != 0 && strcmp(mode, "none") != 0)
+		return err_set(
+			err, ERR_USAGE, "progress is one of " PROGRESS_METAVAR ", not '%s'", mode);
+	*ret = s ? &s->base : NULL;
+	return 0;
+}
+
+Progress *progress_sink_free(Progress *p)
+{
+	if (p) {
+		ProgressSink *s = (ProgressSink *)p;
+		s->free(s);
+	}
+	return NULL;
+}

@@ -1,0 +1,13 @@
+/* Progress on a terminal (live), as plain lines, as JSON events (one object a line), or not at all; on stderr. */
+#pragma once
+
+#include "base/progress.h"
+#include "base/str.h"
+
+#define PROGRESS_METAVAR "auto|tty|plain|json|quiet"
+
+/* mode as in PROGRESS_METAVAR, NULL = auto (a terminal gets tty, else plain). title: "Building". */
+int progress_sink_new(const char *mode, const char *title, Progress **ret, Err **err) _warn_unused_;
+/* Draws the last state and releases; NULL is fine. */
+Progress *progress_sink_free(Progress *p);
+DEFINE_FREEP(Progress, progress_sink_free)

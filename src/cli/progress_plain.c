@@ -1,0 +1,86 @@
+/* Plain lines in BuildKit's form, which people and log parsers know: "#3 [2/4] RUN make", "#3 0.512 text". */
+#include <stdio.h>
+
+#include "base/timefmt.h"
+#include "cli/progress_int.h"
+
+static void plain_state(
+	Progress *p, unsigned id, const char *name, ProgressState state, const Err *err)
+{
+	ProgressSink *s = (ProgressSink *)p;
+	pthread_mutex_lock(&s->lock);
+	size_t known = s->nodes.len;
+	ProgressNode *n = progress_node(s, id, name);
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (s->nodes.len > known)
+		fprintf(stderr, "#%u %s\n", n->number, n->name);
+	switch (state) {
+	case PROGRESS_STARTED:
+		n->started = now;
+		break;
+	case PROGRESS_DONE:
+		fprintf(stderr, "#%u DONE %.1fs\n", n->number, progress_seconds(&n->started, &now));
+		break;
+	case PROGRESS_CACHED:
+		fprintf(stderr, "#%u CACHED\n", n->number);
+		break;
+	case PROGRESS_FAILED:
+		fprintf(stderr, "#%u ERROR: %s\n", n->number, err ? err->message : "failed");
+		break;
+	case PROGRESS_CANCELLED:
+		fprintf(stderr, "#%u CANCELED\n", n->number);
+		break;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void print_line(void *arg, ProgressNode *n, Str line)
+{
+	fprintf(stderr, "#%u %.3f " STR_FMT "\n", n->number, *(double *)arg, STR_ARG(line));
+}
+
+static void plain_log(Progress *p, unsigned id, int stream _unused_, const char *text, size_t len)
+{
+	ProgressSink *s = (ProgressSink *)p;
+	pthread_mutex_lock(&s->lock);
+	ProgressNode *n = progress_node(s, id, NULL);
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	double at = progress_seconds(&n->started, &now);
+	progress_lines(n, text, len, false, print_line, &at);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void plain_warn(Progress *p, const char *file, int line, const char *text)
+{
+	ProgressSink *s = (ProgressSink *)p;
+	pthread_mutex_lock(&s->lock);
+	if (file && line)
+		fprintf(stderr, "warning: %s:%d: %s\n", file, line, text);
+	else
+		fprintf(stderr, "warning: %s\n", text);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void plain_free(ProgressSink *s)
+{
+	double at = 0;
+	vec_foreach (&s->nodes, it)
+		progress_lines(*it, "", 0, true, print_line, &at);
+	progress_sink_done(s);
+	free(s);
+}
+
+ProgressSink *progress_plain_new(const char *title)
+{
+	static const ProgressOps ops = {
+		.state = plain_state,
+		.log = plain_log,
+		.warn = plain_warn,
+	};
+	ProgressSink *s = xnew(ProgressSink);
+	progress_sink_init(s, &ops, title);
+	s->free = plain_free;
+	return s;
+}

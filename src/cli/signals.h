@@ -1,0 +1,9 @@
+/* Ctrl-C and SIGTERM: the first asks the work to stop and clean up, the second ends the program at once (the
+ * store is made to survive that). */
+#pragma once
+
+#include "sandbox/sandbox.h"
+
+/* sandbox may be NULL; must outlive the program's work. */
+void signals_install(Sandbox *sandbox);
+int signals_received(void); /* number of the signal, 0 if none */
