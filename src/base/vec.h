@@ -41,4 +41,4 @@ void *vec_grow_(void *items, size_t *cap, size_t need, size_t elem_size);
 		(v)->len = (v)->cap = 0;                                                           \
 	} while (0)
 #define vec_foreach(v, it)                                                                         \
-	for (__typeof__(&(v)->items[0]) it = (v)->items; it && it < (v)->items + (v)->len; it++)
+	for (__typeof__(*(v)->items) *it = (v)->items; it && it < (v)->items + (v)->len; it++)
