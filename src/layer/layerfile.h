@@ -23,6 +23,8 @@ LayerWriter *layer_writer_new(Compression c, int level, Pool *pool, Writer *blob
  * e->size is 0 or e is no file. A name that starts with ".wh." is ERR_UNSUPPORTED (spec 42). */
 int layer_writer_add(LayerWriter *w, const TarEntry *e, Reader *body, Err **err) _warn_unused_;
 int layer_writer_add_bytes(LayerWriter *w, const TarEntry *e, Str body, Err **err) _warn_unused_;
+/* Digest of the body added last. */
+void layer_writer_last_digest(const LayerWriter *w, Digest *ret);
 /* Removes path from the layers below / hides what they have below path. */
 int layer_writer_whiteout(LayerWriter *w, Str path, Err **err) _warn_unused_;
 int layer_writer_opaque(LayerWriter *w, Str dir, Err **err) _warn_unused_;
