@@ -18,12 +18,13 @@ unsigned pool_processors(void);
 typedef struct Job Job;
 typedef int (*JobFn)(void *arg, Err **err);
 Job *pool_submit(Pool *pool, JobFn fn, void *arg);
-/* Waits, moves the error out, frees the job. */
+/* Waits, moves the error out, frees the job. A job that no worker has begun is run by the caller
+ * himself, so jobs may wait for jobs they submitted. */
 int job_wait(Job *job, Err **err);
 bool job_done(const Job *job); /* without waiting */
 
-/* A dedicated thread outside the pool, for a stage that may block on a Ring (pool jobs must not wait
- * for other pool jobs). Same Job interface: job_wait joins it. */
+/* A dedicated thread outside the pool, for a stage that may block on a Ring (pool jobs must not
+ * do that: what fills the Ring may never get a worker). Same Job interface: job_wait joins it. */
 Job *thread_start(const char *name, JobFn fn, void *arg);
 
 /* Bounded pipe: the writer blocks when capacity bytes are unread. Each end is freed on its own thread;
