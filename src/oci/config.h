@@ -45,6 +45,9 @@ char *config_text(const ImageConfig *c);
 void config_init_scratch(ImageConfig *c, const Platform *platform); /* PATH, WorkingDir "/" */
 void config_copy(const ImageConfig *src, ImageConfig *ret);         /* deep */
 void config_done(ImageConfig *c);
+/* Makes the number of history entries with a layer equal the number of diffIDs: real bases exist where it is
+ * not (spec 1). Missing ones are added, surplus ones become empty; times are taken from neighbours. */
+void config_fix_history(ImageConfig *c);
 /* Labels: last wins. */
 void config_set_label(ImageConfig *c, const char *key, const char *value);
 void config_add_history(ImageConfig *c, const char *created, const char *created_by,

@@ -23,6 +23,7 @@ typedef struct Descriptor {
 	StrVec annotations; /* "key=value", sorted */
 	bool has_platform;
 	Platform platform;
+	json_t *raw; /* owned: what was read, so that unknown members survive; NULL for a new one */
 } Descriptor;
 int descriptor_read(const json_t *object, const char *path, Descriptor *ret, Err **err)
 	_warn_unused_;
