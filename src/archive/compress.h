@@ -25,6 +25,8 @@ typedef enum Compression {
 const char *compression_name(Compression c); /* "none", "gzip", … */
 /* gzip | zstd | none (also "uncompressed"); ERR_USAGE else. */
 int compression_parse(Str text, Compression *ret, Err **err) _warn_unused_;
+/* ERR_USAGE unless level is the default, or 1 to 12 (gzip) or 1 to 19 (zstd). */
+int compression_check_level(Compression c, int level, Err **err) _warn_unused_;
 /* By the first bytes (at least 6 wanted). */
 Compression compression_sniff(const void *head, size_t len);
 
@@ -44,6 +46,7 @@ Writer *compress_writer_new(
  * starts seen (only those where decoding can really resume). Expansion is bounded by ratio and total
  * of base/limits.h: ERR_LIMIT. */
 Reader *decompress_reader_new(Compression c, Reader *source, ResumePoints *points);
-/* Sniffs source (owned), then as above; *ret_found (optional) says what it was. */
+/* Sniffs source (owned), then as above; *ret_found (optional) says what it was. source is freed also
+ * on failure. */
 int decompress_reader_auto(Reader *source, ResumePoints *points, Compression *ret_found,
 	Reader **ret, Err **err) _warn_unused_;

@@ -1,0 +1,103 @@
+/*
+ * bzip2 and xz, which ADD accepts but cruet never writes: libarchive's filters around its raw format.
+ * The filter is set, not bid for, so that what comes out is never taken for compressed once more.
+ */
+#include "archive/decompress_int.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+typedef struct Foreign {
+	Decoder *decoder;
+	struct archive *archive;
+	Err *source_error; /* of the reader below: it says more than libarchive */
+	bool opened;
+	size_t shown; /* bytes of the input that libarchive looks at */
+} Foreign;
+
+static la_ssize_t show_input(struct archive *archive _unused_, void *arg, const void **ret)
+{
+	Foreign *f = arg;
+	Input *in = &f->decoder->in;
+	input_consume(in, f->shown);
+	f->shown = 0;
+	int r = input_need(in, 1, &f->source_error);
+	if (r < 0) {
+		archive_set_error(f->archive, EIO, "%s", f->source_error->message);
+		return -1;
+	}
+	*ret = in->next;
+	f->shown = in->avail;
+	return (la_ssize_t)in->avail;
+}
+
+static int foreign_error(Foreign *f, const char *name, Err **err)
+{
+	if (f->source_error)
+		return err_move(err, &f->source_error);
+	const char *text = archive_error_string(f->archive);
+	return err_set(err, ERR_CORRUPT, "%s: %s", name, text ? text : "malformed data");
+}
+
+static int foreign_init(Decoder *d, Err **err)
+{
+	Foreign *f = xnew(Foreign);
+	d->state = f;
+	f->decoder = d;
+	f->archive = archive_read_new();
+	return f->archive ? 0 : err_set(err, ERR_SYS, "archive: out of memory");
+}
+
+static void foreign_free(Decoder *d)
+{
+	Foreign *f = d->state;
+	archive_read_free(f->archive);
+	err_free(f->source_error);
+	free(f);
+}
+
+static int foreign_open(Foreign *f, int filter, const char *name, Err **err)
+{
+	struct archive *a = f->archive;
+	struct archive_entry *entry;
+	f->opened = true;
+	if (archive_read_support_format_raw(a) != ARCHIVE_OK ||
+		archive_read_support_format_empty(a) != ARCHIVE_OK ||
+		archive_read_append_filter(a, filter) != ARCHIVE_OK)
+		return err_set(err, ERR_UNSUPPORTED, "%s: libarchive cannot read it", name);
+	decoder_point(f->decoder);
+	if (archive_read_open(a, f, NULL, show_input, NULL) != ARCHIVE_OK)
+		return foreign_error(f, name, err);
+	int r = archive_read_next_header(a, &entry);
+	if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
+		return foreign_error(f, name, err);
+	return 0;
+}
+
+static ssize_t foreign_read(
+	Decoder *d, void *buf, size_t len, int filter, const char *name, Err **err)
+{
+	Foreign *f = d->state;
+	if (!f->opened) {
+		int r = foreign_open(f, filter, name, err);
+		if (r < 0)
+			return r;
+	}
+	la_ssize_t n = archive_read_data(f->archive, buf, len);
+	if (n < 0)
+		return foreign_error(f, name, err);
+	return n;
+}
+
+static ssize_t bzip2_read(Decoder *d, void *buf, size_t len, Err **err)
+{
+	return foreign_read(d, buf, len, ARCHIVE_FILTER_BZIP2, "bzip2", err);
+}
+
+static ssize_t xz_read(Decoder *d, void *buf, size_t len, Err **err)
+{
+	return foreign_read(d, buf, len, ARCHIVE_FILTER_XZ, "xz", err);
+}
+
+const DecoderOps decode_bzip2 = {foreign_init, bzip2_read, foreign_free, 0};
+const DecoderOps decode_xz = {foreign_init, xz_read, foreign_free, 0};
