@@ -1,0 +1,38 @@
+#include "sys/lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static int open_lock(int dirfd, const char *path, Err **err)
+{
+	int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+	return fd >= 0 ? fd : err_sys(err, "open the lock '%s'", path);
+}
+
+static int take(int dirfd, const char *path, int operation, int *ret_fd, Err **err)
+{
+	_cleanup_close_ int fd = open_lock(dirfd, path, err);
+	if (fd < 0)
+		return fd;
+	while (flock(fd, operation) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno == EWOULDBLOCK)
+			return 0;
+		return err_sys(err, "lock '%s'", path);
+	}
+	*ret_fd = TAKE_FD(fd);
+	return 1;
+}
+
+int lock_take(int dirfd, const char *path, LockMode mode, int *ret_fd, Err **err)
+{
+	int r = take(dirfd, path, mode == LOCK_SHARED ? LOCK_SH : LOCK_EX, ret_fd, err);
+	return r < 0 ? r : 0;
+}
+
+int lock_try(int dirfd, const char *path, LockMode mode, int *ret_fd, Err **err)
+{
+	return take(dirfd, path, (mode == LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB, ret_fd, err);
+}

@@ -1,0 +1,223 @@
+/*
+ * Everything here rests on one operation: open a path as if root_fd were "/". The kernel does it with openat2 and
+ * RESOLVE_IN_ROOT. Where that is missing (ENOSYS) or filtered (EPERM), components are walked one by one with
+ * O_PATH | O_NOFOLLOW; links are read and spliced into what is left, ".." pops, and neither can climb above the
+ * root because the stack of directory fds starts there. An attacker who moves directories during the walk can
+ * at worst make it fail: no step ever resolves more than one component.
+ */
+#include "sys/root.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+static bool no_openat2;
+
+void root_disable_openat2(void)
+{
+	no_openat2 = true;
+}
+
+/* ---- the fallback ---- */
+
+typedef struct Walk {
+	VEC(int) dirs; /* fds of the directories from the root down; [0] is borrowed */
+	char *rest;    /* owned: what is still to be walked */
+	unsigned links;
+} Walk;
+
+static void walk_pop(Walk *w)
+{
+	if (w->dirs.len > 1)
+		close(vec_pop(&w->dirs));
+}
+
+static void walk_done(Walk *w)
+{
+	while (w->dirs.len > 1)
+		walk_pop(w);
+	vec_done(&w->dirs);
+	free(w->rest);
+}
+
+/* Replaces the rest by link + "/" + rest; an absolute link starts at the root again. -errno. */
+static int splice_link(Walk *w, int fd, Str rest)
+{
+	char target[LIMIT_PATH];
+	if (++w->links > LIMIT_SYMLINKS)
+		return -ELOOP;
+	ssize_t n = readlinkat(fd, "", target, sizeof(target));
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == sizeof(target))
+		return -ENAMETOOLONG;
+	if (target[0] == '/')
+		while (w->dirs.len > 1)
+			walk_pop(w);
+	char *joined = xasprintf("%.*s/" STR_FMT, (int)n, target, STR_ARG(rest));
+	free(w->rest);
+	w->rest = joined;
+	return 0;
+}
+
+/* Opens the last component below dir. -errno, or the fd. */
+static int open_last(int dir, Str name, int flags, unsigned mode)
+{
+	_cleanup_free_ char *text = str_dup(name);
+	return openat(dir, text, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
+/* -errno or an owned fd. */
+static int walk_open(int root_fd, const char *path, int flags, unsigned mode)
+{
+	_cleanup_(walk_done) Walk w = {.rest = xstrdup(path)};
+	vec_push(&w.dirs, root_fd);
+	for (;;) {
+		Str rest = str_of(w.rest), word;
+		while (rest.len && rest.ptr[0] == '/')
+			rest = str_slice(rest, 1, rest.len);
+		int dir = *vec_last(&w.dirs);
+		if (rest.len == 0) {
+			int fd = openat(dir, ".", (flags & ~(O_CREAT | O_EXCL)) | O_CLOEXEC);
+			return fd < 0 ? -errno : fd;
+		}
+		Str tail = rest;
+		str_cut(&tail, '/', &word);
+		bool trailing = tail.ptr != NULL; /* "a/" asks for a directory */
+		while (tail.len && tail.ptr[0] == '/')
+			tail = str_slice(tail, 1, tail.len);
+		bool last = tail.len == 0;
+		if (str_eq_cstr(word, ".") || str_eq_cstr(word, "..")) {
+			if (word.len == 2)
+				walk_pop(&w);
+			char *next = str_dup(tail);
+			free(w.rest);
+			w.rest = next;
+			continue;
+		}
+		_cleanup_close_ int fd = open_last(dir, word, O_PATH, 0);
+		struct stat st = {0};
+		if (fd < 0 && !(last && errno == ENOENT && (flags & O_CREAT)))
+			return -errno;
+		if (fd >= 0 && fstat(fd, &st) < 0)
+			return -errno;
+		if (fd >= 0 && S_ISLNK(st.st_mode) &&
+			!(last && !trailing && (flags & O_NOFOLLOW))) {
+			int r = splice_link(&w, fd, tail);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (last) {
+			int open_flags = flags | (trailing ? O_DIRECTORY : 0);
+			int got = open_last(dir, word, open_flags, mode);
+			return got < 0 ? -errno : got;
+		}
+		if (!S_ISDIR(st.st_mode))
+			return -ENOTDIR;
+		char *next = str_dup(tail);
+		free(w.rest);
+		w.rest = next;
+		vec_push(&w.dirs, TAKE_FD(fd));
+	}
+}
+
+/* ---- the operation ---- */
+
+/* -errno or an owned fd. */
+static int open_in_root(int root_fd, const char *path, int flags, unsigned mode)
+{
+	if (!*path)
+		path = ".";
+	if (!no_openat2) {
+		struct open_how how = {
+			.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+			.mode = flags & O_CREAT ? mode : 0,
+			.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		};
+		for (unsigned tries = 0; tries < 64; tries++) {
+			int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+			if (fd >= 0)
+				return fd;
+			if (errno == EAGAIN) /* a rename raced with "..": try again */
+				continue;
+			if (errno != ENOSYS && errno != EPERM)
+				return -errno;
+			break;
+		}
+	}
+	return walk_open(root_fd, path, flags, mode);
+}
+
+int root_open(int root_fd, const char *path, int flags, unsigned mode, int *ret_fd, Err **err)
+{
+	int fd = open_in_root(root_fd, path, flags, mode);
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return err_set(err, ERR_NOT_FOUND, "'%s' does not exist", path);
+	if (fd < 0)
+		return err_sys_num(err, -fd, "open '%s'", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+int root_open_path(int root_fd, const char *path, bool nofollow, int *ret_fd, Err **err)
+{
+	return root_open(root_fd, path, O_PATH | (nofollow ? O_NOFOLLOW : 0), 0, ret_fd, err);
+}
+
+int root_open_parent(int root_fd, const char *path, int *ret_fd, char **ret_name, Err **err)
+{
+	Str text = str_of(path);
+	while (text.len && text.ptr[text.len - 1] == '/')
+		text.len--;
+	ssize_t slash = str_rfind(text, '/');
+	Str name = str_slice(text, (size_t)(slash + 1), text.len);
+	if (name.len == 0 || str_eq_cstr(name, ".") || str_eq_cstr(name, ".."))
+		return err_set(err, ERR_USAGE, "'%s' names no file", path);
+	_cleanup_free_ char *dir =
+		slash < 0 ? xstrdup("") : str_dup(str_slice(text, 0, (size_t)slash));
+	int r = root_open(root_fd, dir, O_RDONLY | O_DIRECTORY, 0, ret_fd, err);
+	if (r == 0)
+		*ret_name = str_dup(name);
+	return r;
+}
+
+int root_mkdir_p(int root_fd, const char *path, unsigned mode, uid_t uid, gid_t gid, Err **err)
+{
+	_cleanup_free_ char *done = xstrdup("");
+	Str rest = str_of(path), word;
+	while (str_cut(&rest, '/', &word)) {
+		if (word.len == 0 || str_eq_cstr(word, "."))
+			continue;
+		char *next = xasprintf("%s/" STR_FMT, done, STR_ARG(word));
+		free(done);
+		done = next;
+		_cleanup_close_ int fd = open_in_root(root_fd, done, O_RDONLY | O_DIRECTORY, 0);
+		if (fd >= 0)
+			continue;
+		if (fd != -ENOENT)
+			return err_sys_num(err, -fd, "create the directory '%s'", path);
+		_cleanup_close_ int parent = -1;
+		_cleanup_free_ char *name = NULL;
+		int r = root_open_parent(root_fd, done, &parent, &name, err);
+		if (r < 0)
+			return r;
+		if (mkdirat(parent, name, 0700) < 0) {
+			if (errno ==
+				EEXIST) /* a dangling link stands there: it leads nowhere inside the root */
+				return err_sys_num(err, ENOENT, "create the directory '%s'", path);
+			return err_sys(err, "create the directory '%s'", path);
+		}
+		_cleanup_close_ int made =
+			openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (made < 0 || ((uid || gid) && fchown(made, uid, gid) < 0) ||
+			fchmod(made, mode) < 0)
+			return err_sys(err, "create the directory '%s'", path);
+	}
+	return 0;
+}
