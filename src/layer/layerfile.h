@@ -33,6 +33,7 @@ bool layer_writer_has(const LayerWriter *w, Str path); /* added already */
 int layer_writer_finish(LayerWriter *w, LayerResult *ret, Err **err) _warn_unused_;
 /* After finish: the index, into dirfd/path or in memory. */
 int layer_writer_index_write(LayerWriter *w, int dirfd, const char *path, Err **err) _warn_unused_;
+int layer_writer_index(LayerWriter *w, Index **ret, Err **err) _warn_unused_;
 LayerWriter *layer_writer_free(LayerWriter *w);
 DEFINE_FREEP(LayerWriter, layer_writer_free)
 
