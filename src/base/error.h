@@ -89,5 +89,5 @@ void err_scope_end(ErrScope *scope);
 #define ERR_SCOPE_NAME2(line) err_scope_##line
 #define ERR_SCOPE_NAME(line)  ERR_SCOPE_NAME2(line)
 #define ERR_SCOPE(err, ...)                                                                        \
-	_cleanup_(err_scope_end) ErrScope ERR_SCOPE_NAME(__LINE__) =                               \
+	_cleanup_(err_scope_end) _unused_ ErrScope ERR_SCOPE_NAME(__LINE__) =                      \
 		err_scope_begin((err), __VA_ARGS__)
