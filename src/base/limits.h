@@ -3,7 +3,7 @@
 
 #define LIMIT_MANIFEST_SIZE   (4u << 20)    /* bytes of a manifest, index or config */
 #define LIMIT_LAYERS          4096u         /* layers in one image */
-#define LIMIT_INDEX_MANIFESTS 1024u         /* manifests in one index */
+#define LIMIT_INDEX_MANIFESTS 16384u        /* manifests in one index, names in the store */
 #define LIMIT_JSON_DEPTH      64u           /* nesting of arrays and objects */
 #define LIMIT_PATH            4096u         /* bytes of a path inside a layer */
 #define LIMIT_PAX_RECORDS     (1u << 20)    /* bytes of one PAX header body */

@@ -5,7 +5,8 @@
  *	oci-layout, index.json	 names → manifests (annotation org.opencontainers.image.ref.name holds the
  *				 full reference; io.containerd.image.name too)
  *	blobs/sha256/<hex>
- *	layers/<diffid hex>/	 index, <blob hex>.points, tree/  (written by layer/ and image/)
+ *	layers/<diffid hex>/	 index, <blob hex>.points	(written by image/)
+ *	trees/<chainid hex>/	 unpacked layers for overlayfs	(written by image/)
  *	cache/			 build records, context hash caches	(written by build/)
  *	mounts/			 cache mounts				(written by build/)
  *	tmp/			 work in flight; what no lock protects is garbage
@@ -93,13 +94,19 @@ StoreTemp *store_temp_free(StoreTemp *t);
 DEFINE_FREEP(StoreTemp, store_temp_free)
 
 /* ---- housekeeping ---- */
+typedef struct GcOptions {
+	bool check;      /* change nothing: verify every reachable blob against its digest */
+	bool dry_run;    /* only count */
+	bool keep_cache; /* build records keep what they name, else they go too */
+} GcOptions;
 typedef struct GcReport {
 	uint64_t blobs_removed, bytes_freed, layers_removed, temps_removed, records_removed;
-	StrVec problems; /* --check: what is wrong, one sentence each */
+	StrVec problems; /* check: what is wrong, one sentence each */
 } GcReport;
-/* check: changes nothing, verifies every reachable blob against its digest and that every layer index
- * belongs to its diffID. Otherwise removes what no name reaches. dry_run only counts. */
-int store_gc(Store *s, bool check, bool dry_run, GcReport *ret, Err **err) _warn_unused_;
+/* Removes what neither a name nor (keep_cache) a build record reaches: blobs, layers/<diffID>,
+ * trees/<chainID>, temporary files. Waits for other processes that work on the store, up to a bound: then
+ * ERR_TIMEOUT. check takes the shared lock only. */
+int store_gc(Store *s, const GcOptions *options, GcReport *ret, Err **err) _warn_unused_;
 void gc_report_done(GcReport *r);
 typedef struct StoreUsage {
 	uint64_t blobs, blob_bytes, layer_trees, layer_tree_bytes, index_bytes, cache_bytes,

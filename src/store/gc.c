@@ -1,0 +1,259 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/cancel.h"
+#include "store/reach.h"
+#include "store/store_int.h"
+
+#define WAIT_SECONDS 30
+#define WAIT_STEP_MS 20
+
+void gc_report_done(GcReport *r)
+{
+	strvec_done(&r->problems);
+}
+
+/* Turns the shared lock that every process holds into the only one. */
+static int lock_alone(Store *s, Err **err)
+{
+	for (unsigned waited = 0; waited < WAIT_SECONDS * 1000; waited += WAIT_STEP_MS) {
+		if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(err, "lock the store");
+		int r = cancel_check(err);
+		if (r < 0)
+			return r;
+		struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
+		nanosleep(&step, NULL);
+	}
+	(void)flock(s->lock_fd, LOCK_SH);
+	int r = err_set(err, ERR_TIMEOUT, "other cruet processes are at work in the store");
+	err_hint(err, "try again when their builds have ended");
+	return r;
+}
+
+typedef struct Sweep {
+	Store *store;
+	const GcOptions *options;
+	GcReport *report;
+	const Map *live; /* names that stay */
+	uint64_t *count; /* what removals count as */
+} Sweep;
+
+/* Bytes on disk of a file or tree. */
+static uint64_t disk_bytes(Store *s, const char *path);
+
+static int sum_entry(void *arg, const char *dir, const char *name, Err **err _unused_)
+{
+	struct {
+		Store *store;
+		uint64_t sum;
+	} *x = arg;
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	x->sum += disk_bytes(x->store, path);
+	return 0;
+}
+
+static uint64_t disk_bytes(Store *s, const char *path)
+{
+	struct stat st;
+	struct {
+		Store *store;
+		uint64_t sum;
+	} x = {s, 0};
+	if (fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	x.sum = (uint64_t)st.st_blocks * 512 /
+		(S_ISDIR(st.st_mode) || st.st_nlink == 0 ? 1 : st.st_nlink);
+	if (S_ISDIR(st.st_mode))
+		(void)!store_each(s, path, sum_entry, &x, NULL);
+	return x.sum;
+}
+
+static int discard(Sweep *w, const char *path, Err **err)
+{
+	w->report->bytes_freed += disk_bytes(w->store, path);
+	(*w->count)++;
+	return w->options->dry_run ? 0 : remove_tree(w->store->fd, path, err);
+}
+
+static int sweep_entry(void *arg, const char *dir, const char *name, Err **err)
+{
+	Sweep *w = arg;
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	if (cstr_starts(name, ".tmp-")) {
+		Sweep temp = *w;
+		temp.count = &w->report->temps_removed;
+		return discard(&temp, path, err);
+	}
+	if (w->live && map_has(w->live, str_of(name)))
+		return 0;
+	return discard(w, path, err);
+}
+
+static int sweep(Sweep *w, const char *dir, const Map *live, uint64_t *count, Err **err)
+{
+	w->live = live;
+	w->count = count;
+	return store_each(w->store, dir, sweep_entry, w, err);
+}
+
+static int sweep_temp_entry(void *arg, const char *dir, const char *name, Err **err)
+{
+	return cstr_starts(name, ".tmp-") ? sweep_entry(arg, dir, name, err) : 0;
+}
+
+/* Files that a killed atomic_write left beside their targets. */
+static int sweep_temps(Sweep *w, const char *dir, Err **err)
+{
+	w->live = NULL;
+	w->count = &w->report->temps_removed;
+	return store_each(w->store, dir, sweep_temp_entry, w, err);
+}
+
+static int sweep_nested_temps(void *arg, const char *dir, const char *name, Err **err)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	struct stat st;
+	Sweep *w = arg;
+	if (fstatat(w->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+		return sweep_temps(w, path, err);
+	return sweep_temp_entry(w, dir, name, err);
+}
+
+static int collect(Store *s, const GcOptions *o, Reach *reach, GcReport *report, Err **err)
+{
+	Sweep w = {.store = s, .options = o, .report = report};
+	_cleanup_strvec_ StrVec dead = {0};
+	int r = 0;
+	if (o->keep_cache)
+		r = reach_records(s, reach, &dead, err);
+	else
+		r = sweep(&w, "cache", NULL, &report->records_removed, err);
+	for (size_t i = 0; r == 0 && i < dead.len; i++) {
+		w.count = &report->records_removed;
+		r = discard(&w, dead.items[i], err);
+	}
+	if (r == 0)
+		r = sweep(&w, "blobs/sha256", &reach->blobs, &report->blobs_removed, err);
+	if (r == 0)
+		r = sweep(&w, "layers", &reach->layers, &report->layers_removed, err);
+	if (r == 0)
+		r = sweep(&w, "trees", &reach->trees, &report->layers_removed, err);
+	if (r == 0)
+		r = sweep(&w, "tmp", NULL, &report->temps_removed, err);
+	static const char *const places[] = {".", "cache/context", "cache"};
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(places); i++)
+		r = sweep_temps(&w, places[i], err);
+	if (r == 0)
+		r = store_each(s, "cache/records", sweep_nested_temps, &w, err);
+	if (r == 0)
+		r = store_each(s, "layers", sweep_nested_temps, &w, err);
+	return r;
+}
+
+/* ---- check ---- */
+
+static int check_blob(Store *s, const Digest *d, StrVec *problems, Err **err)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_err_ Err *e = NULL;
+	Digest real;
+	int r = store_blob_open(s, d, &fd, &e);
+	if (r < 0 && err_is(e, ERR_NOT_FOUND))
+		return 0; /* reach said so already, or it is another platform's */
+	if (r < 0)
+		return err_move(err, &e);
+	_cleanup_(reader_freep) Reader *body =
+		digest_reader_new(fd_reader_new(fd, false, blob_path(d).s));
+	char chunk[65536];
+	ssize_t n = 0;
+	do
+		n = reader_read(body, chunk, sizeof(chunk), err);
+	while (n > 0);
+	if (n < 0)
+		return (int)n;
+	digest_reader_result(body, &real, NULL);
+	if (!digest_eq(&real, d))
+		strvec_pushf(problems, "%s: the blob's content has the digest %s", digest_str(d).s,
+			digest_str(&real).s);
+	return 0;
+}
+
+static int check(Store *s, Reach *reach, GcReport *report, Err **err)
+{
+	StrVec dead = {0};
+	int r = reach_records(s, reach, &dead, err);
+	strvec_done(&dead); /* a record without its blobs is a miss, no damage */
+	map_foreach (&reach->blobs, it) {
+		Digest d;
+		if (r == 0 && digest_parse_hex((Str){it->key, it->key_len}, &d))
+			r = check_blob(s, &d, &reach->problems, err);
+	}
+	for (size_t i = 0; i < reach->problems.len; i++)
+		strvec_push(&report->problems, reach->problems.items[i]);
+	return r;
+}
+
+int store_gc(Store *s, const GcOptions *o, GcReport *ret, Err **err)
+{
+	Reach reach;
+	GcReport report = {0};
+	int r = o->check ? 0 : lock_alone(s, err);
+	if (r < 0)
+		return r;
+	reach_init(&reach);
+	r = reach_names(s, &reach, err);
+	if (r == 0)
+		r = o->check ? check(s, &reach, &report, err) : collect(s, o, &reach, &report, err);
+	reach_done(&reach);
+	if (!o->check)
+		(void)flock(s->lock_fd, LOCK_SH);
+	if (r < 0)
+		gc_report_done(&report);
+	else
+		*ret = report;
+	return r;
+}
+
+/* ---- df ---- */
+
+static int count_entry(void *arg, const char *dir _unused_, const char *name, Err **err _unused_)
+{
+	*(uint64_t *)arg += !cstr_starts(name, ".tmp-");
+	return 0;
+}
+
+int store_usage(Store *s, StoreUsage *ret, Err **err)
+{
+	StoreUsage u = {0};
+	Reach reach;
+	GcReport report = {0};
+	GcOptions dry = {.dry_run = true};
+	reach_init(&reach);
+	int r = reach_names(s, &reach, err);
+	u.images = reach.images;
+	if (r == 0)
+		r = store_each(s, "blobs/sha256", count_entry, &u.blobs, err);
+	if (r == 0)
+		r = store_each(s, "trees", count_entry, &u.layer_trees, err);
+	if (r == 0)
+		r = collect(s, &dry, &reach, &report, err);
+	reach_done(&reach);
+	gc_report_done(&report);
+	if (r < 0)
+		return r;
+	u.blob_bytes = disk_bytes(s, "blobs");
+	u.layer_tree_bytes = disk_bytes(s, "trees");
+	u.index_bytes = disk_bytes(s, "layers");
+	u.cache_bytes = disk_bytes(s, "cache");
+	u.mount_bytes = disk_bytes(s, "mounts");
+	u.reclaimable_bytes = report.bytes_freed;
+	u.total_bytes = disk_bytes(s, ".");
+	*ret = u;
+	return 0;
+}

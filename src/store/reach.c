@@ -1,0 +1,198 @@
+#include "store/reach.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "store/store_int.h"
+
+#define MAX_INDEX_DEPTH 8
+#define RECORD_MAX      (1u << 20)
+
+static char here; /* any non-NULL value */
+
+void reach_init(Reach *r)
+{
+	*r = (Reach){.blobs = MAP_INIT(NULL), .layers = MAP_INIT(NULL), .trees = MAP_INIT(NULL)};
+}
+
+void reach_done(Reach *r)
+{
+	map_done(&r->blobs);
+	map_done(&r->layers);
+	map_done(&r->trees);
+	strvec_done(&r->problems);
+}
+
+static bool mark(Map *set, const Digest *d)
+{
+	return map_put(set, str_of(digest_hex(d).s), &here);
+}
+
+static void problem(Reach *r, Err *e, const Digest *d)
+{
+	strvec_pushf(&r->problems, "%s: %s", digest_str(d).s, e->message);
+}
+
+static void reach_config(Store *s, Reach *r, const Digest *d)
+{
+	_cleanup_buf_ Buf text = BUF_INIT(0);
+	_cleanup_err_ Err *e = NULL;
+	ImageConfig c = {0};
+	int rc = store_blob_read(s, d, LIMIT_MANIFEST_SIZE, &text, &e);
+	if (rc == 0)
+		rc = config_parse(buf_view(&text), "config", &c, &e);
+	if (rc < 0) {
+		problem(r, e, d);
+		return;
+	}
+	Digest chain = {0};
+	for (size_t i = 0; i < c.diff_ids.len; i++) {
+		mark(&r->layers, &c.diff_ids.items[i]);
+		if (i == 0) {
+			chain = c.diff_ids.items[0];
+		} else {
+			_cleanup_free_ char *pair = xasprintf(
+				"%s %s", digest_str(&chain).s, digest_str(&c.diff_ids.items[i]).s);
+			digest_of(pair, strlen(pair), &chain);
+		}
+		mark(&r->trees, &chain);
+	}
+	config_done(&c);
+}
+
+static void reach_manifest(Store *s, Reach *r, Str text, const Digest *d)
+{
+	_cleanup_err_ Err *e = NULL;
+	_cleanup_(manifest_done) Manifest m = {0};
+	if (manifest_parse(text, "manifest", &m, &e) < 0) {
+		problem(r, e, d);
+		return;
+	}
+	r->images++;
+	mark(&r->blobs, &m.config.digest);
+	vec_foreach (&m.layers, layer) {
+		uint64_t size = 0;
+		mark(&r->blobs, &layer->digest);
+		if (!store_blob_has(s, &layer->digest, &size))
+			strvec_pushf(&r->problems, "%s: layer of %s is missing",
+				digest_str(&layer->digest).s, digest_str(d).s);
+		else if (size != layer->size)
+			strvec_pushf(&r->problems,
+				"%s: layer has %llu bytes, its manifest says %llu",
+				digest_str(&layer->digest).s, (unsigned long long)size,
+				(unsigned long long)layer->size);
+	}
+	reach_config(s, r, &m.config.digest);
+}
+
+static void reach_descriptor(Store *s, Reach *r, const Descriptor *d, unsigned depth)
+{
+	_cleanup_buf_ Buf text = BUF_INIT(0);
+	_cleanup_err_ Err *e = NULL;
+	if (!mark(&r->blobs, &d->digest))
+		return;
+	/* an index may be kept without the images of other platforms */
+	if (depth > 0 && !store_blob_has(s, &d->digest, NULL))
+		return;
+	if (store_blob_read(s, &d->digest, LIMIT_MANIFEST_SIZE, &text, &e) < 0) {
+		problem(r, e, &d->digest);
+		return;
+	}
+	if (!media_type_is_index(d->media_type)) {
+		reach_manifest(s, r, buf_view(&text), &d->digest);
+		return;
+	}
+	_cleanup_(image_index_done) ImageIndex index = {0};
+	if (image_index_parse(buf_view(&text), "index", &index, &e) < 0) {
+		problem(r, e, &d->digest);
+		return;
+	}
+	if (depth < MAX_INDEX_DEPTH)
+		vec_foreach (&index.manifests, below)
+			reach_descriptor(s, r, below, depth + 1);
+}
+
+int reach_names(Store *s, Reach *r, Err **err)
+{
+	_cleanup_(image_index_done) ImageIndex index = {0};
+	int rc = names_read(s, &index, err);
+	if (rc < 0)
+		return rc;
+	vec_foreach (&index.manifests, d)
+		reach_descriptor(s, r, d, 0);
+	return 0;
+}
+
+int store_each(Store *s, const char *dir, StoreEntryFn fn, void *arg, Err **err)
+{
+	int fd = openat(s->fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d)
+		return err_sys(err, "read '%s/%s'", s->path, dir);
+	int r = 0;
+	for (struct dirent *e = readdir(d); r == 0 && e; e = readdir(d))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			r = fn(arg, dir, e->d_name, err);
+	closedir(d);
+	return r;
+}
+
+/* ---- build records ---- */
+
+typedef struct Records {
+	Store *store;
+	Reach *reach;
+	StrVec *dead;
+} Records;
+
+static bool record_blob(Store *s, const json_t *blob, Digest *ret)
+{
+	const char *text = json_string_value(json_object_get(blob, "digest"));
+	return text && digest_parse(str_of(text), ret, NULL) == 0 && store_blob_has(s, ret, NULL);
+}
+
+/* True if the record is whole: then what it names is marked. */
+static bool reach_record(Records *x, const char *path)
+{
+	_cleanup_buf_ Buf text = BUF_INIT(RECORD_MAX);
+	_cleanup_json_ json_t *j = NULL;
+	Digest diff_id, blob;
+	size_t i;
+	json_t *item;
+	if (file_read(x->store->fd, path, RECORD_MAX, &text, NULL) < 0 ||
+		json_parse(buf_view(&text), RECORD_MAX, "record", &j, NULL) < 0)
+		return false;
+	const json_t *blobs = json_object_get(j, "blobs");
+	const char *diff_text = json_string_value(json_object_get(j, "diff_id"));
+	json_array_foreach(blobs, i, item) if (!record_blob(x->store, item, &blob)) return false;
+	json_array_foreach(blobs, i, item) if (record_blob(x->store, item, &blob))
+		mark(&x->reach->blobs, &blob);
+	if (diff_text && digest_parse(str_of(diff_text), &diff_id, NULL) == 0)
+		mark(&x->reach->layers, &diff_id);
+	return true;
+}
+
+static int each_record(void *arg, const char *dir, const char *name, Err **err _unused_)
+{
+	Records *x = arg;
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	if (!reach_record(x, path))
+		strvec_push(x->dead, path);
+	return 0;
+}
+
+static int each_record_dir(void *arg, const char *dir, const char *name, Err **err)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	return store_each(((Records *)arg)->store, path, each_record, arg, err);
+}
+
+int reach_records(Store *s, Reach *r, StrVec *dead, Err **err)
+{
+	Records x = {s, r, dead};
+	return store_each(s, "cache/records", each_record_dir, &x, err);
+}

@@ -1,0 +1,21 @@
+/* Inside the store. */
+#pragma once
+
+#include "store/store.h"
+
+struct Store {
+	int fd;      /* root directory */
+	char *path;  /* absolute */
+	int lock_fd; /* shared lock on locks/store */
+};
+
+/* "blobs/sha256/<hex>" */
+typedef struct BlobPath {
+	char s[16 + DIGEST_HEX_SIZE];
+} BlobPath;
+BlobPath blob_path(const Digest *d);
+
+/* index.json as it is; an absent one is empty. */
+int names_read(Store *s, ImageIndex *ret, Err **err) _warn_unused_;
+/* Full reference of an entry (borrowed from its annotations), or NULL. */
+const char *names_of(const Descriptor *d);
