@@ -11,6 +11,7 @@
 #define LIMIT_LAYER_ENTRIES   (16u << 20)   /* entries of one layer */
 #define LIMIT_DOCKERFILE_SIZE (16u << 20)   /* bytes of a Dockerfile */
 #define LIMIT_DOCKERFILE_LINE 65535u        /* bytes of one physical line (BuildKit's scanner) */
+#define LIMIT_STAGES          1024u         /* stages of a Dockerfile; each that is built has a thread */
 #define LIMIT_EXPANSION       (1u << 20)    /* bytes of one expanded word */
 #define LIMIT_SYMLINKS        40            /* links followed in one path */
 #define LIMIT_SECRET_SIZE     (500u << 10)  /* bytes of a build secret */

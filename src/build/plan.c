@@ -1,7 +1,6 @@
 #include "build/plan.h"
 
-#include <stdio.h>
-
+#include "base/limits.h"
 #include "build/mounts.h"
 
 bool plan_makes_layer(const Instr *i)
@@ -291,6 +290,9 @@ static int visit(Plan *p, size_t n, Err **err)
 int plan_make(Plan *p, const Platform *platform, Err **err)
 {
 	const Dockerfile *d = p->dockerfile;
+	if (d->stages.len > LIMIT_STAGES)
+		return err_set(
+			err, ERR_LIMIT, "'%s' has more than %u stages", d->path, LIMIT_STAGES);
 	vec_foreach (&d->stages, stage) {
 		PlanStage *s = vec_add(&p->stages);
 		s->stage = stage;
