@@ -208,6 +208,12 @@ int store_gc(Store *s, const GcOptions *o, GcReport *ret, Err **err)
 		return r;
 	reach_init(&reach);
 	r = reach_names(s, &reach, err);
+	if (r == 0 && !o->check && reach.problems.len) {
+		/* what a damaged manifest named is unknown, and must not be taken for garbage */
+		r = err_set(err, ERR_CORRUPT, "the store is damaged: %s", reach.problems.items[0]);
+		err_hint(err,
+			"'cruet gc --check' lists all damage; 'cruet rmi' the images it names, then try again");
+	}
 	if (r == 0)
 		r = o->check ? check(s, &reach, &report, err) : collect(s, o, &reach, &report, err);
 	reach_done(&reach);
@@ -233,7 +239,7 @@ int store_usage(Store *s, StoreUsage *ret, Err **err)
 	StoreUsage u = {0};
 	Reach reach;
 	GcReport report = {0};
-	GcOptions dry = {.dry_run = true};
+	GcOptions dry = {.dry_run = true, .keep_cache = true};
 	reach_init(&reach);
 	int r = reach_names(s, &reach, err);
 	u.images = reach.images;
