@@ -92,10 +92,10 @@ static int index_entry(Indexer *x, const TarEntry *e, Err **err)
 	int r = whiteout_parse(str_of(e->path), &kind, &x->target, err);
 	if (r < 0)
 		return r;
-	Str path = kind == WHITEOUT_NOT ? str_of(e->path) : buf_view(&x->target), by;
 	if (kind == WHITEOUT_IGNORED)
 		return 0;
-	if (index_builder_parent_blocked(x->builder, path, &by))
+	Str by;
+	if (index_builder_parent_blocked(x->builder, str_of(e->path), &by))
 		return err_set(err, ERR_CORRUPT,
 			"'%s' lies below '" STR_FMT "', which is no directory in the same layer",
 			e->path, STR_ARG(by));
