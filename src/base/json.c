@@ -31,7 +31,7 @@ static int check_depth(Str text, const char *name, Err **err)
 	return 0;
 }
 
-int json_parse(Str text, size_t max_size, const char *name, json_t **ret, Err **err)
+static int parse(Str text, size_t max_size, const char *name, size_t flags, json_t **ret, Err **err)
 {
 	json_error_t e;
 	if (text.len > max_size)
@@ -39,7 +39,7 @@ int json_parse(Str text, size_t max_size, const char *name, json_t **ret, Err **
 	int r = check_depth(text, name, err);
 	if (r < 0)
 		return r;
-	json_t *j = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, &e);
+	json_t *j = json_loadb(text.ptr ? text.ptr : "", text.len, flags, &e);
 	if (!j) {
 		r = err_set(err, ERR_CORRUPT, "%s: malformed JSON at line %d, column %d: %s", name,
 			e.line, e.column, e.text);
@@ -47,6 +47,16 @@ int json_parse(Str text, size_t max_size, const char *name, json_t **ret, Err **
 	}
 	*ret = j;
 	return 0;
+}
+
+int json_parse(Str text, size_t max_size, const char *name, json_t **ret, Err **err)
+{
+	return parse(text, max_size, name, JSON_REJECT_DUPLICATES, ret, err);
+}
+
+int json_parse_nul(Str text, size_t max_size, const char *name, json_t **ret, Err **err)
+{
+	return parse(text, max_size, name, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, ret, err);
 }
 
 static int wrong_type(const char *path, const char *name, const char *expected, Err **err)

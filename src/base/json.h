@@ -14,6 +14,10 @@
 /* name is for messages ("manifest sha256:…"). Owned result: json_decref, or _cleanup_json_. */
 int json_parse(Str text, size_t max_size, const char *name, json_t **ret, Err **err) _warn_unused_;
 
+/* The same, but "\\u0000" is allowed in strings (json_string_length tells). */
+int json_parse_nul(Str text, size_t max_size, const char *name, json_t **ret, Err **err)
+	_warn_unused_;
+
 typedef enum JsonType {
 	JSON_FIELD_STRING,  /* char *, owned */
 	JSON_FIELD_U64,     /* uint64_t, not negative */

@@ -351,6 +351,10 @@ int instr_from_node(Node *n, Instr *ret, Err **err)
 	n->comments = (StrVec){0};
 	take_words(&i, n);
 	int r = 0;
+	for (const Node *w = n->next; w && r == 0; w = w->next)
+		if (strlen(w->value) != w->len)
+			r = err_set(
+				err, ERR_PARSE, "%s: a word holds a NUL byte", instr_name(i.kind));
 	for (size_t k = 0; r == 0 && k < n->flags.len; k++)
 		r = read_flag(&i, n->flags.items[k], err);
 	if (r == 0)

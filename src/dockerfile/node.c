@@ -32,6 +32,7 @@ static Node *node_new(Str value)
 {
 	Node *n = xnew(Node);
 	n->value = str_dup(value);
+	n->len = value.len;
 	return n;
 }
 
@@ -91,7 +92,7 @@ static int parse_json(Str text, Node *n, Node ***end, Err **err)
 	text = str_trim(text);
 	if (text.len == 0 || text.ptr[0] != '[')
 		return 0;
-	if (json_parse(text, LIMIT_DOCKERFILE_SIZE, "JSON", &j, NULL) < 0 || !json_is_array(j))
+	if (json_parse_nul(text, LIMIT_DOCKERFILE_SIZE, "JSON", &j, NULL) < 0 || !json_is_array(j))
 		return 0;
 	json_array_foreach(j, i, item) if (!json_is_string(item)) return err_set(
 		err, ERR_PARSE, "only string type is allowed in JSON format arrays");
@@ -252,19 +253,17 @@ int node_from_line(Str line, char escape, Node **ret, Err **err)
 /* ---- s-expressions ---- */
 
 /* Go's strconv.Quote, for what occurs in text files. */
-static void quote(Buf *b, const char *s)
+static void quote(Buf *b, Str s)
 {
+	static const char plain[] = "\a\b\t\n\v\f\r", names[] = "abtnvfr";
 	buf_char(b, '"');
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		const char *known = c ? strchr(plain, c) : NULL;
 		if (c == '"' || c == '\\')
 			buf_printf(b, "\\%c", c);
-		else if (c == '\n')
-			buf_cstr(b, "\\n");
-		else if (c == '\t')
-			buf_cstr(b, "\\t");
-		else if (c == '\r')
-			buf_cstr(b, "\\r");
+		else if (known)
+			buf_printf(b, "\\%c", names[known - plain]);
 		else if (c < ' ' || c == 0x7f)
 			buf_printf(b, "\\x%02x", c);
 		else
@@ -279,7 +278,7 @@ static void dump(Buf *b, const Node *n)
 		buf_char(b, *p >= 'A' && *p <= 'Z' ? (char)(*p + 32) : *p);
 	for (size_t i = 0; i < n->flags.len; i++) {
 		buf_cstr(b, i ? " " : " [");
-		quote(b, n->flags.items[i]);
+		quote(b, str_of(n->flags.items[i]));
 	}
 	if (n->flags.len)
 		buf_char(b, ']');
@@ -290,7 +289,7 @@ static void dump(Buf *b, const Node *n)
 			dump(b, next->child);
 			buf_char(b, ')');
 		} else {
-			quote(b, next->value);
+			quote(b, (Str){next->value, next->len});
 		}
 	}
 }
