@@ -12,6 +12,7 @@ typedef struct Foreign {
 	struct archive *archive;
 	Err *source_error; /* of the reader below: it says more than libarchive */
 	bool opened;
+	bool ended;
 	size_t shown; /* bytes of the input that libarchive looks at */
 } Foreign;
 
@@ -56,6 +57,21 @@ static void foreign_free(Decoder *d)
 	free(f);
 }
 
+/* libarchive's bzip2 filter takes a stream that does not begin well for the end of the data before. */
+static int check_bzip2(Input *in, Err **err)
+{
+	static const uint8_t block[] = {0x31, 0x41, 0x59, 0x26, 0x53, 0x59};
+	static const uint8_t end[] = {0x17, 0x72, 0x45, 0x38, 0x50, 0x90};
+	int r = input_need(in, 14, err);
+	if (r < 0)
+		return r;
+	const uint8_t *p = in->next;
+	if (r > 0 && memcmp(p, "BZh", 3) == 0 && p[3] >= '1' && p[3] <= '9' &&
+		(memcmp(p + 4, block, sizeof(block)) == 0 || memcmp(p + 4, end, sizeof(end)) == 0))
+		return 0;
+	return err_set(err, ERR_CORRUPT, "bzip2: malformed header");
+}
+
 static int foreign_open(Foreign *f, int filter, const char *name, Err **err)
 {
 	struct archive *a = f->archive;
@@ -66,11 +82,16 @@ static int foreign_open(Foreign *f, int filter, const char *name, Err **err)
 		archive_read_append_filter(a, filter) != ARCHIVE_OK)
 		return err_set(err, ERR_UNSUPPORTED, "%s: libarchive cannot read it", name);
 	decoder_point(f->decoder);
-	if (archive_read_open(a, f, NULL, show_input, NULL) != ARCHIVE_OK)
+	int r = filter == ARCHIVE_FILTER_BZIP2 ? check_bzip2(&f->decoder->in, err) : 0;
+	if (r < 0)
+		return r;
+	/* A filter that breaks at once looks like no content, but leaves its error behind. */
+	if (archive_read_open(a, f, NULL, show_input, NULL) != ARCHIVE_OK || archive_errno(a) != 0)
 		return foreign_error(f, name, err);
-	int r = archive_read_next_header(a, &entry);
+	r = archive_read_next_header(a, &entry);
 	if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
 		return foreign_error(f, name, err);
+	f->ended = r == ARCHIVE_EOF; /* no content at all is no entry */
 	return 0;
 }
 
@@ -83,6 +104,8 @@ static ssize_t foreign_read(
 		if (r < 0)
 			return r;
 	}
+	if (f->ended)
+		return 0;
 	la_ssize_t n = archive_read_data(f->archive, buf, len);
 	if (n < 0)
 		return foreign_error(f, name, err);

@@ -9,8 +9,6 @@
  */
 #include "archive/decompress_int.h"
 
-#include <assert.h>
-
 #include "base/limits.h"
 
 #define INPUT_CAPACITY (256u * 1024)
@@ -69,6 +67,8 @@ typedef struct DecompressReader {
 	Reader reader;
 	const DecoderOps *ops;
 	Decoder decoder;
+	uint64_t max_total;
+	unsigned max_ratio; /* 0: any */
 	bool begun;
 	ErrCode failed;
 } DecompressReader;
@@ -94,12 +94,12 @@ static int check_bounds(const DecompressReader *r, Err **err)
 {
 	uint64_t in = r->decoder.in.offset;
 	uint64_t out = r->decoder.out_total;
-	if (out > LIMIT_INFLATED)
+	if (out > r->max_total)
 		return err_set(err, ERR_LIMIT, "compressed data inflates to more than %llu bytes",
-			LIMIT_INFLATED);
-	if (r->ops->max_ratio && out > LIMIT_INFLATE_SLACK + in * r->ops->max_ratio)
+			(unsigned long long)r->max_total);
+	if (r->max_ratio && out > LIMIT_INFLATE_SLACK + in * r->max_ratio)
 		return err_set(err, ERR_LIMIT, "compressed data inflates more than %u times",
-			r->ops->max_ratio);
+			r->max_ratio);
 	return 0;
 }
 
@@ -144,13 +144,20 @@ static void decompress_free(Reader *reader)
 
 Reader *decompress_reader_new(Compression c, Reader *source, ResumePoints *points)
 {
-	static const ReaderOps ops = {decompress_read, decompress_free};
 	if (c == COMPRESSION_NONE)
 		return source;
-	assert(c < _COMPRESSION_MAX);
+	return bounded_reader_new(c, source, points, LIMIT_INFLATED, decoders[c]->max_ratio);
+}
+
+Reader *bounded_reader_new(
+	Compression c, Reader *source, ResumePoints *points, uint64_t max_total, unsigned max_ratio)
+{
+	static const ReaderOps ops = {decompress_read, decompress_free};
 	DecompressReader *r = xnew(DecompressReader);
 	r->reader.ops = &ops;
 	r->ops = decoders[c];
+	r->max_total = max_total;
+	r->max_ratio = max_ratio;
 	Input *in = &r->decoder.in;
 	in->source = source;
 	in->mem = xmalloc(INPUT_SLACK + INPUT_CAPACITY);

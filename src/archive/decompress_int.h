@@ -46,6 +46,10 @@ typedef struct DecoderOps {
 /* Decoding can begin anew at the input's place. */
 void decoder_point(Decoder *d);
 
+/* decompress_reader_new with other bounds (tests reach these). c is not COMPRESSION_NONE. */
+Reader *bounded_reader_new(Compression c, Reader *source, ResumePoints *points, uint64_t max_total,
+	unsigned max_ratio);
+
 extern const DecoderOps decode_gzip;
 extern const DecoderOps decode_zstd;
 extern const DecoderOps decode_bzip2;
