@@ -16,7 +16,7 @@ static const Expander expander = {.lookup = lookup, .escape = '\\'};
 
 static void test_good(void **state _unused_)
 {
-	static const struct {
+	const struct {
 		const char *text;
 		RunMount want;
 	} cases[] = {
