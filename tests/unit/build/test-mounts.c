@@ -22,7 +22,7 @@ static void test_good(void **state _unused_)
 	} cases[] = {
 		{"target=/x", {.type = MOUNT_BIND, .target = (char[]){"/x"}, .read_only = true}},
 		{"type=bind,dst=sub,rw", {.type = MOUNT_BIND, .target = (char[]){"/w/sub"}}},
-		{"", {.type = MOUNT_BIND, .target = (char[]){"/w"}, .read_only = true}},
+		{"type=bind", {.type = MOUNT_BIND, .target = (char[]){"/w"}, .read_only = true}},
 		{"type=bind,from=a,source=/b,destination=/c",
 			{.type = MOUNT_BIND,
 				.from = (char[]){"a"},
