@@ -52,7 +52,7 @@ int err_set(Err **err, ErrCode code, const char *fmt, ...)
 	return r;
 }
 
-static int sys_vset(Err **err, int errnum, const char *fmt, va_list ap)
+static int _printf_(3, 0) sys_vset(Err **err, int errnum, const char *fmt, va_list ap)
 {
 	ErrCode code = errnum == ENOSPC || errnum == EDQUOT ? ERR_NO_SPACE : ERR_SYS;
 	int r = err_vset(err, code, errnum, fmt, ap);
