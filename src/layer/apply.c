@@ -360,6 +360,10 @@ static int put_entries(Apply *a, Err **err)
 			return err_set(err, ERR_LIMIT, "a layer has more than %u entries",
 				LIMIT_LAYER_ENTRIES);
 		r = put_entry(a, e, err);
+		if (r == 0 && a->seen.strings_len > APPLY_SEEN_MAX)
+			return err_set(err, ERR_LIMIT,
+				"names of a layer's directories take more than %u bytes",
+				APPLY_SEEN_MAX);
 	}
 	if (r == 0)
 		r = tar_reader_drain(a->tar, err);

@@ -9,8 +9,9 @@
 #include "layer/apply.h"
 #include "layer/pathtable.h"
 
-#define APPLY_DIR_FDS 48 /* directories kept open */
-#define APPLY_CHUNK   (1u << 20)
+#define APPLY_DIR_FDS  48 /* directories kept open */
+#define APPLY_CHUNK    (1u << 20)
+#define APPLY_SEEN_MAX (512u << 20) /* bytes of paths remembered */
 
 typedef enum ApplyWarning {
 	APPLY_WARN_XATTR = 1 << 0,

@@ -6,6 +6,11 @@
 #define INDEX_MAGIC      "cruetIx1"
 #define INDEX_BYTE_ORDER 0x01020304u
 
+/* What a small but hostile tar could blow up: names of thousands of components, each of them an implied
+ * directory, and megabytes of attributes in every entry. */
+#define INDEX_IMPLIED_MAX (1u << 20)
+#define INDEX_STRINGS_MAX (512u << 20)
+
 typedef struct IndexHeader {
 	char magic[8];
 	uint32_t byte_order;
@@ -50,4 +55,5 @@ int index_from_memory(void *image, size_t len, const char *name, Index **ret, Er
 bool index_builder_has(const IndexBuilder *b, Str path);
 /* The nearest parent that was added as something else than a directory. */
 bool index_builder_parent_blocked(const IndexBuilder *b, Str path, Str *ret_by);
-size_t index_builder_count(const IndexBuilder *b);
+/* ERR_LIMIT once more was added than an index may hold. */
+int index_builder_check(const IndexBuilder *b, Err **err) _warn_unused_;

@@ -27,6 +27,7 @@ struct IndexBuilder {
 	/* The parent of the last entry: known to be a directory, if set. */
 	size_t parent;
 	bool parent_known;
+	size_t implied; /* directories that were implied once */
 };
 
 IndexBuilder *index_builder_new(void)
@@ -45,22 +46,21 @@ IndexBuilder *index_builder_free(IndexBuilder *b)
 	return NULL;
 }
 
-size_t index_builder_count(const IndexBuilder *b)
+int index_builder_check(const IndexBuilder *b, Err **err)
 {
-	return b->records.len;
+	if (b->implied > INDEX_IMPLIED_MAX)
+		return err_set(err, ERR_LIMIT, "a layer leaves out more than %u parent directories",
+			INDEX_IMPLIED_MAX);
+	if (b->paths.strings_len > INDEX_STRINGS_MAX)
+		return err_set(err, ERR_LIMIT,
+			"names and attributes of a layer take more than %u bytes",
+			INDEX_STRINGS_MAX);
+	return 0;
 }
 
 static bool is_dir(const IndexRecord *r)
 {
 	return r->type == TAR_DIR && !(r->flags & INDEX_WHITEOUT);
-}
-
-static size_t number_of(IndexBuilder *b, Str path, bool *ret_new)
-{
-	size_t n = path_table_add(&b->paths, path, ret_new);
-	if (*ret_new)
-		(void)vec_add(&b->records);
-	return n;
 }
 
 static IndexRecord implied_dir(unsigned flags)
@@ -69,29 +69,45 @@ static IndexRecord implied_dir(unsigned flags)
 		.type = TAR_DIR, .mode = 0755, .flags = (uint8_t)(flags | INDEX_IMPLIED)};
 }
 
-/* Makes every parent a directory. */
-static void add_parents(IndexBuilder *b, Str path)
+/* Makes every parent of a path that is in the table a directory. */
+static void add_parents(IndexBuilder *b, size_t number)
 {
-	Str dir;
+	Str path = path_table_get(&b->paths, number), dir;
 	if (!path_parent(path, &dir))
 		return;
 	if (b->parent_known && str_eq(dir, path_table_get(&b->paths, b->parent)))
 		return;
-	bool nearest = true;
+	b->parent_known = false;
 	do {
 		bool is_new;
-		size_t n = number_of(b, dir, &is_new);
+		size_t n = path_table_add_prefix(&b->paths, number, dir.len, &is_new);
+		if (is_new)
+			(void)vec_add(&b->records);
 		IndexRecord *r = &b->records.items[n];
-		if (nearest) {
+		if (!b->parent_known)
 			b->parent = n;
-			b->parent_known = true;
-			nearest = false;
-		}
+		b->parent_known = true;
 		if (!is_new && is_dir(r))
 			return;
 		bool was_whiteout = !is_new && (r->flags & INDEX_WHITEOUT);
 		*r = implied_dir(was_whiteout ? INDEX_OPAQUE : 0);
+		b->implied++;
 	} while (path_parent(dir, &dir));
+}
+
+/* Number of the path; its parents are directories afterwards. */
+static size_t number_of(IndexBuilder *b, Str path, bool *ret_new)
+{
+	/* The root first, so that entries that come sorted stay so. */
+	if (b->paths.n_keys == 0 && path.len) {
+		(void)path_table_add(&b->paths, STR(""), ret_new);
+		vec_push(&b->records, implied_dir(0));
+	}
+	size_t n = path_table_add(&b->paths, path, ret_new);
+	if (*ret_new)
+		(void)vec_add(&b->records);
+	add_parents(b, n);
+	return n;
 }
 
 static void fill(IndexBuilder *b, IndexRecord *r, const TarEntry *e, const Digest *digest)
@@ -130,7 +146,6 @@ static void fill(IndexBuilder *b, IndexRecord *r, const TarEntry *e, const Diges
 void index_builder_add(IndexBuilder *b, const TarEntry *e, unsigned flags, const Digest *digest)
 {
 	Str path = str_of(e->path);
-	add_parents(b, path);
 	bool is_new;
 	size_t n = number_of(b, path, &is_new);
 	IndexRecord *r = &b->records.items[n];
@@ -249,6 +264,9 @@ static void link_records(IndexBuilder *b, const uint32_t *order, size_t n)
 
 static int emit(IndexBuilder *b, Writer *out, const Digest *diff_id, uint64_t tar_size, Err **err)
 {
+	int rc = index_builder_check(b, err);
+	if (rc < 0)
+		return rc;
 	size_t n;
 	_cleanup_free_ uint32_t *order = sorted_numbers(b, &n);
 	link_records(b, order, n);
@@ -263,7 +281,7 @@ static int emit(IndexBuilder *b, Writer *out, const Digest *diff_id, uint64_t ta
 	memcpy(h.diff_id, diff_id->bytes, DIGEST_SIZE);
 	for (size_t i = 0; i < n; i++)
 		h.unpacked_size += b->records.items[order[i]].size;
-	int rc = writer_write(out, &h, sizeof(h), err);
+	rc = writer_write(out, &h, sizeof(h), err);
 	size_t per_chunk = WRITE_CHUNK / sizeof(IndexRecord);
 	_cleanup_free_ IndexRecord *chunk = xnew_n(IndexRecord, per_chunk);
 	for (size_t i = 0; rc == 0 && i < n;) {

@@ -95,6 +95,9 @@ static int index_entry(Indexer *x, const TarEntry *e, Err **err)
 	if (kind == WHITEOUT_IGNORED)
 		return 0;
 	Str by;
+	r = index_builder_check(x->builder, err);
+	if (r < 0)
+		return r;
 	if (index_builder_parent_blocked(x->builder, str_of(e->path), &by))
 		return err_set(err, ERR_CORRUPT,
 			"'%s' lies below '" STR_FMT "', which is no directory in the same layer",

@@ -67,7 +67,8 @@ uint64_t path_table_store(PathTable *t, const void *data, size_t len)
 	return offset;
 }
 
-size_t path_table_add(PathTable *t, Str path, bool *ret_new)
+/* The number of the path, or a new key without an offset. */
+static size_t add_key(PathTable *t, Str path, bool *ret_new)
 {
 	if ((t->n_keys + 1) * 4 > t->n_slots * 3)
 		grow_slots(t);
@@ -80,11 +81,26 @@ size_t path_table_add(PathTable *t, Str path, bool *ret_new)
 		t->cap_keys = t->cap_keys ? t->cap_keys * 2 : 64;
 		t->keys = xreallocarray(t->keys, t->cap_keys, sizeof(*t->keys));
 	}
-	t->keys[t->n_keys] = (PathKey){.offset = path_table_store(t, path.ptr, path.len),
-		.len = (uint32_t)path.len,
-		.hash = hash};
+	t->keys[t->n_keys] = (PathKey){.len = (uint32_t)path.len, .hash = hash};
 	t->slots[at] = (uint32_t)++t->n_keys;
 	return t->n_keys - 1;
+}
+
+size_t path_table_add(PathTable *t, Str path, bool *ret_new)
+{
+	size_t n = add_key(t, path, ret_new);
+	if (*ret_new)
+		t->keys[n].offset = path_table_store(t, path.ptr, path.len);
+	return n;
+}
+
+size_t path_table_add_prefix(PathTable *t, size_t number, size_t len, bool *ret_new)
+{
+	uint64_t offset = t->keys[number].offset;
+	size_t n = add_key(t, (Str){t->strings + offset, len}, ret_new);
+	if (*ret_new)
+		t->keys[n].offset = offset;
+	return n;
 }
 
 void path_table_done(PathTable *t)

@@ -25,6 +25,8 @@ typedef struct PathTable {
 ssize_t path_table_find(const PathTable *t, Str path);
 /* Number of the path, added when it is not there. path must not point into the table. */
 size_t path_table_add(PathTable *t, Str path, bool *ret_new);
+/* The first len bytes of a path that is there already; shares them. */
+size_t path_table_add_prefix(PathTable *t, size_t number, size_t len, bool *ret_new);
 /* Any other bytes into the same block: their offset. */
 uint64_t path_table_store(PathTable *t, const void *data, size_t len);
 static inline Str path_table_get(const PathTable *t, size_t n)

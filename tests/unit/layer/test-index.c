@@ -234,6 +234,46 @@ static void test_many(_unused_ void **state)
 	}
 }
 
+/* A few kilobytes of names that would become millions of directories. */
+static void test_implied_limit(_unused_ void **state)
+{
+	_cleanup_(index_builder_freep) IndexBuilder *b = index_builder_new();
+	_cleanup_free_ char *path = xcalloc(1, 4096);
+	_cleanup_err_ Err *error = NULL;
+	unsigned added = 0;
+	for (; added < 2000 && index_builder_check(b, &error) == 0; added++) {
+		memset(path, '/', 4000);
+		for (size_t i = 0; i < 4000; i += 2)
+			path[i] = 'a';
+		path[0] = (char)('A' + added % 64);
+		path[2] = (char)('A' + added / 64);
+		path[4000] = 'f';
+		index_builder_add(b, &(TarEntry){.path = path}, 0, NULL);
+	}
+	assert_true(err_is(error, ERR_LIMIT));
+	assert_true(added > 400 && added < 700);
+	Index *index = NULL;
+	fails(ERR_LIMIT, index_builder_index(b, &(Digest){0}, 0, &index, err));
+}
+
+static void test_strings_limit(_unused_ void **state)
+{
+	_cleanup_(index_builder_freep) IndexBuilder *b = index_builder_new();
+	size_t len = 48u << 20;
+	_cleanup_free_ char *value = xcalloc(1, len);
+	TarXattr x = {.name = (char[]){"user.large"}, .value = value, .value_len = len};
+	_cleanup_err_ Err *error = NULL;
+	unsigned added = 0;
+	for (; added < 20 && index_builder_check(b, &error) == 0; added++) {
+		char path[16];
+		snprintf(path, sizeof(path), "f%u", added);
+		index_builder_add(
+			b, &(TarEntry){.path = path, .xattrs = &x, .n_xattrs = 1}, 0, NULL);
+	}
+	assert_true(err_is(error, ERR_LIMIT));
+	assert_int_equal(added, 11);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +285,8 @@ int main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_implied_limit),
+		cmocka_unit_test(test_strings_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
