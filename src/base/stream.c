@@ -258,6 +258,27 @@ Writer *buf_writer_new(Buf *buf)
 	return &w->writer;
 }
 
+/* ---- borrowed ---- */
+
+typedef struct BorrowedWriter {
+	Writer writer;
+	Writer *sink;
+} BorrowedWriter;
+
+static int borrowed_write(Writer *w, const void *data, size_t len, Err **err)
+{
+	return writer_write(((BorrowedWriter *)w)->sink, data, len, err);
+}
+
+Writer *writer_borrow(Writer *sink)
+{
+	static const WriterOps ops = {borrowed_write, nothing_to_finish, buf_writer_free};
+	BorrowedWriter *w = xnew(BorrowedWriter);
+	w->writer.ops = &ops;
+	w->sink = sink;
+	return &w->writer;
+}
+
 /* ---- limit ---- */
 
 typedef struct LimitReader {

@@ -41,6 +41,8 @@ int writer_write(Writer *w, const void *buf, size_t len, Err **err) _warn_unused
 int writer_finish(Writer *w, Err **err) _warn_unused_;
 Writer *writer_free(Writer *w);
 DEFINE_FREEP(Writer, writer_free)
+/* Passes everything on to sink, which stays the caller's: neither finished nor freed through it. */
+Writer *writer_borrow(Writer *sink);
 /* Copies until the end; adds the count to *ret_total when given. */
 int stream_copy(Reader *r, Writer *w, uint64_t *ret_total, Err **err) _warn_unused_;
 

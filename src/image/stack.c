@@ -1,0 +1,160 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "image/layers.h"
+#include "sys/root.h"
+
+void layer_stack_init(LayerStack *k)
+{
+	*k = (LayerStack){.tree = tree_new()};
+}
+
+int layer_stack_push(
+	LayerStack *k, Store *s, const Descriptor *layer, const Digest *diff_id, Err **err)
+{
+	Index *index = NULL;
+	if (k->layers.len >= LIMIT_LAYERS)
+		return err_set(
+			err, ERR_LIMIT, "an image cannot have more than %u layers", LIMIT_LAYERS);
+	int r = layers_index(s, layer, diff_id, &index, err);
+	if (r < 0)
+		return r;
+	descriptor_copy(layer, vec_add(&k->layers));
+	vec_push(&k->diff_ids, *diff_id);
+	vec_push(&k->indexes, index);
+	tree_push(k->tree, index);
+	return 0;
+}
+
+int layer_stack_push_image(LayerStack *k, Store *s, const StoreImage *image, Err **err)
+{
+	size_t n = image->manifest.layers.len;
+	if (n != image->config.diff_ids.len)
+		return err_set(err, ERR_CORRUPT, "the image config has %zu diff_ids for %zu layers",
+			image->config.diff_ids.len, n);
+	for (size_t i = 0; i < n; i++) {
+		int r = layer_stack_push(k, s, &image->manifest.layers.items[i],
+			&image->config.diff_ids.items[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int layer_stack_copy(const LayerStack *src, Store *s, LayerStack *ret, Err **err)
+{
+	LayerStack copy;
+	layer_stack_init(&copy);
+	for (size_t i = 0; i < src->layers.len; i++) {
+		int r = layer_stack_push(
+			&copy, s, &src->layers.items[i], &src->diff_ids.items[i], err);
+		if (r < 0) {
+			layer_stack_done(&copy);
+			return r;
+		}
+	}
+	*ret = copy;
+	return 0;
+}
+
+void layer_stack_chain(const LayerStack *k, size_t n, Digest *ret)
+{
+	config_chain_id(k->diff_ids.items, n, ret);
+}
+
+void layer_stack_done(LayerStack *k)
+{
+	tree_free(k->tree);
+	vec_foreach (&k->layers, d)
+		descriptor_done(d);
+	vec_done(&k->layers);
+	vec_foreach (&k->indexes, i)
+		index_free(*i);
+	vec_done(&k->indexes);
+	vec_done(&k->diff_ids);
+	k->tree = NULL;
+}
+
+/* ---- bodies ---- */
+
+/* From the unpacked layer, when there is one and it still has the file. */
+static int open_unpacked(const LayerStack *k, Store *s, const TreeNode *node, Reader **ret)
+{
+	Digest chain;
+	struct stat st;
+	_cleanup_close_ int tree = -1, fd = -1;
+	layer_stack_chain(k, node->layer + 1, &chain);
+	_cleanup_free_ char *dir = xasprintf("trees/%s", digest_hex(&chain).s);
+	tree = openat(store_fd(s), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (tree < 0)
+		return -ERR_NOT_FOUND;
+	_cleanup_free_ char *path = str_dup(node->entry.path);
+	if (root_open(tree, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, NULL) < 0 ||
+		fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+		(uint64_t)st.st_size != node->entry.size)
+		return -ERR_NOT_FOUND;
+	*ret = fd_reader_new(TAKE_FD(fd), true, path);
+	return 0;
+}
+
+static int open_from_blob(
+	const LayerStack *k, Store *s, const TreeNode *node, Reader **ret, Err **err)
+{
+	const Descriptor *layer = &k->layers.items[node->layer];
+	_cleanup_free_ char *dir = store_layer_dir(&k->diff_ids.items[node->layer]);
+	_cleanup_close_ int blob = -1, points = -1;
+	char head[8];
+	int r = store_blob_open(s, &layer->digest, &blob, err);
+	if (r < 0)
+		return r;
+	ssize_t n = pread(blob, head, sizeof(head), 0);
+	if (n < 0)
+		return err_sys(err, "read the blob %s", digest_str(&layer->digest).s);
+	points = openat(store_fd(s), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	r = layer_body_open(blob, compression_sniff(head, (size_t)n), points, &layer->digest,
+		node->entry.body_offset, node->entry.size, ret, err);
+	if (r == 0)
+		blob = -1; /* taken */
+	return r;
+}
+
+int layer_stack_open(const LayerStack *k, Store *s, const TreeNode *node, Reader **ret, Err **err)
+{
+	TreeNode file = *node;
+	if (node->entry.type == TAR_HARDLINK && !tree_hardlink_target(k->tree, node, &file))
+		return err_set(err, ERR_CORRUPT, "'" STR_FMT "' is a hard link to nothing",
+			STR_ARG(node->entry.path));
+	if (file.entry.type != TAR_FILE)
+		return err_set(err, ERR_USAGE, "'" STR_FMT "' is no regular file",
+			STR_ARG(node->entry.path));
+	if (open_unpacked(k, s, &file, ret) == 0)
+		return 0;
+	return open_from_blob(k, s, &file, ret, err);
+}
+
+int layer_stack_read_file(
+	const LayerStack *k, Store *s, const char *path, size_t max, Buf *ret, Err **err)
+{
+	_cleanup_free_ char *real = NULL;
+	_cleanup_(reader_freep) Reader *body = NULL;
+	bool found = false;
+	TreeNode node;
+	int r = tree_resolve(k->tree, str_of(path), true, false, &real, &found, &node, err);
+	if (r == 0 && (!found || node.entry.type == TAR_DIR))
+		r = err_set(err, ERR_NOT_FOUND, "'%s' is not in the image", path);
+	if (r == 0)
+		r = layer_stack_open(k, s, &node, &body, err);
+	if (r < 0)
+		return r;
+	Buf content = BUF_INIT(max);
+	r = reader_read_all(body, &content, err);
+	if (r < 0) {
+		buf_done(&content);
+		return r;
+	}
+	buf_done(ret);
+	*ret = content;
+	return 0;
+}

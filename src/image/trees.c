@@ -1,0 +1,142 @@
+/*
+ * Unpacked layers in the form overlayfs stacks. A tree is unpacked below tmp/ and renamed to trees/<chainID> when it is
+ * whole, so one that is there can be used at once.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "image/layers.h"
+#include "sys/lock.h"
+#include "sys/userns.h"
+
+typedef struct TreeJob {
+	const LayerStack *stack;
+	Store *store;
+	size_t layer;
+	Digest chain;
+	char *path; /* "trees/<hex>" */
+	Job *job;
+} TreeJob;
+
+static int open_lower(void *arg, const TreeNode *node, Reader **ret, Err **err)
+{
+	const TreeJob *j = arg;
+	return layer_stack_open(j->stack, j->store, node, ret, err);
+}
+
+static int unpack(const TreeJob *j, int dirfd, Err **err)
+{
+	const Descriptor *layer = &j->stack->layers.items[j->layer];
+	_cleanup_(tree_freep) Tree *lower = tree_new();
+	_cleanup_(reader_freep) Reader *plain = NULL;
+	_cleanup_strvec_ StrVec warnings = {0};
+	int fd = -1;
+	for (size_t i = 0; i < j->layer; i++)
+		tree_push(lower, j->stack->indexes.items[i]);
+	int r = store_blob_open(j->store, &layer->digest, &fd, err);
+	if (r < 0)
+		return r;
+	r = decompress_reader_auto(
+		fd_reader_new(fd, true, digest_str(&layer->digest).s), NULL, NULL, &plain, err);
+	if (r < 0)
+		return r;
+	unsigned flags = APPLY_OVERLAY;
+	if (userns_inside())
+		flags |= APPLY_USERXATTR | APPLY_NO_DEVICES;
+	if (userns_kind() == USERNS_SINGLE_ID)
+		flags |= APPLY_KEEP_OWNER;
+	ApplyOptions o = {
+		.flags = flags,
+		.lower = lower,
+		.lower_open = open_lower,
+		.lower_arg = (void *)(uintptr_t)j,
+		.warnings = &warnings,
+	};
+	return apply_layer(plain, dirfd, &o, err);
+}
+
+/* The name is taken as soon as somebody has it: a second one is thrown away. */
+static int publish(Store *s, int from_fd, const char *from, const char *to, Err **err)
+{
+	if (renameat(from_fd, from, store_fd(s), to) == 0)
+		return 0;
+	if (errno == EEXIST || errno == ENOTEMPTY)
+		return remove_tree(from_fd, from, err);
+	return err_sys(err, "rename to '%s'", to);
+}
+
+static int run_tree_job(void *arg, Err **err)
+{
+	TreeJob *j = arg;
+	Store *s = j->store;
+	_cleanup_(store_temp_freep) StoreTemp *temp = NULL;
+	_cleanup_close_ int lock = -1, dir = -1;
+	_cleanup_free_ char *name = xasprintf("locks/tree-%s", digest_hex(&j->chain).s);
+	ERR_SCOPE(
+		err, "Unpacking layer %s", digest_str(&j->stack->layers.items[j->layer].digest).s);
+	int r = lock_take(store_fd(s), name, LOCK_EXCLUSIVE, &lock, err);
+	if (r < 0 || faccessat(store_fd(s), j->path, F_OK, 0) == 0)
+		return r;
+	r = store_temp_new(s, &temp, err);
+	if (r == 0)
+		r = mkdir_p(store_temp_fd(temp), "tree", 0755, err);
+	if (r < 0)
+		return r;
+	dir = openat(store_temp_fd(temp), "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir < 0)
+		return err_sys(err, "open a temporary directory");
+	r = unpack(j, dir, err);
+	return r < 0 ? r : publish(s, store_temp_fd(temp), "tree", j->path, err);
+}
+
+static int empty_tree(Store *s, StrVec *ret, Err **err)
+{
+	Digest none = {0};
+	_cleanup_free_ char *path = xasprintf("trees/%s", digest_hex(&none).s);
+	int r = mkdir_p(store_fd(s), path, 0755, err);
+	if (r == 0)
+		strvec_pushf(ret, "%s/%s", store_path(s), path);
+	return r;
+}
+
+int layer_stack_trees(const LayerStack *k, Store *s, Pool *pool, Progress *progress _unused_,
+	StrVec *ret, Err **err)
+{
+	size_t n = k->layers.len;
+	_cleanup_free_ TreeJob *jobs = xnew_n(TreeJob, n);
+	_cleanup_err_ Err *first = NULL;
+	if (n == 0)
+		return empty_tree(s, ret, err);
+	for (size_t i = 0; i < n; i++) {
+		TreeJob *j = &jobs[i];
+		*j = (TreeJob){.stack = k, .store = s, .layer = i};
+		layer_stack_chain(k, i + 1, &j->chain);
+		j->path = xasprintf("trees/%s", digest_hex(&j->chain).s);
+		if (faccessat(store_fd(s), j->path, F_OK, 0) == 0)
+			continue;
+		if (pool)
+			j->job = pool_submit(pool, run_tree_job, j);
+		else if (!first)
+			(void)run_tree_job(j, &first);
+	}
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_err_ Err *e = NULL;
+		if (jobs[i].job && job_wait(jobs[i].job, &e) < 0 && !first)
+			first = TAKE_PTR(e);
+	}
+	for (size_t i = n; i-- > 0;) {
+		if (!first)
+			strvec_pushf(ret, "%s/%s", store_path(s), jobs[i].path);
+		free(jobs[i].path);
+	}
+	return err_move(err, &first);
+}
+
+int layer_stack_adopt_tree(const LayerStack *k, Store *s, int dirfd, const char *dir, Err **err)
+{
+	Digest chain;
+	layer_stack_chain(k, k->layers.len, &chain);
+	_cleanup_free_ char *path = xasprintf("trees/%s", digest_hex(&chain).s);
+	return publish(s, dirfd, dir, path, err);
+}
