@@ -106,11 +106,18 @@ static int write_level(Differ *d, Level *l, Err **err)
 	return r;
 }
 
+/* The lower entry may be of a base image, whose times are as they are, or of a layer of this build, which
+ * was clamped while the file below still has the later time. */
+static bool same_time(const Differ *d, const struct stat *st, int64_t lower)
+{
+	return lower == st->st_mtim.tv_sec || lower == diff_mtime(d, st);
+}
+
 static bool same_owner_mode(
 	const Differ *d, const struct stat *st, const IndexEntry *lower, bool with_time)
 {
 	return lower->mode == (st->st_mode & 07777) && lower->uid == st->st_uid &&
-		lower->gid == st->st_gid && (!with_time || lower->mtime == diff_mtime(d, st));
+		lower->gid == st->st_gid && (!with_time || same_time(d, st, lower->mtime));
 }
 
 /* Whether the directory says something by itself. */

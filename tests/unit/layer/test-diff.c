@@ -324,6 +324,27 @@ static void test_clamp(_unused_ void **state)
 	assert_int_equal(e.mtime, 1000);
 }
 
+/* Copy-up noise is noise with an epoch, too: over a base that is not clamped, and over a layer that was. */
+static void test_clamp_noise(_unused_ void **state)
+{
+	needs_root();
+	_cleanup_fixture_ Fixture f = fixture_new(
+		RAW_TAR({"base", '5', .mtime = 5000}, {"base/f", .body = "x", .mtime = 5000},
+			{"ours", '5', .mtime = 1000}, {"ours/f", .body = "x", .mtime = 1000}));
+	f.options.clamp = true;
+	f.options.epoch = 1000;
+	copy_up(&f, "base", NULL);
+	copy_up(&f, "base/f", "x");
+	set_mtime(f.upper, "base", 5000);
+	copy_up(&f, "ours", NULL);
+	copy_up(&f, "ours/f", "x");
+	set_mtime(f.upper, "ours/f", 7000); /* the unpacked tree has the time before clamping */
+	set_mtime(f.upper, "ours", 7000);
+	assert_diff(&f, "");
+	set_mtime(f.upper, "base/f", 6000);
+	assert_diff(&f, "base/ base/f");
+}
+
 static void test_xattrs(_unused_ void **state)
 {
 	needs_root();
@@ -478,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_whiteout_names),
 		cmocka_unit_test(test_skip),
 		cmocka_unit_test(test_clamp),
+		cmocka_unit_test(test_clamp_noise),
 		cmocka_unit_test(test_xattrs),
 		cmocka_unit_test(test_sparse),
 		cmocka_unit_test(test_round_trip),
