@@ -1,7 +1,8 @@
 /*
  * zstd (RFC 8878): frames in a row, skippable ones among them (zstd:chunked keeps its table of contents
  * in one). Every frame start is a place to resume. A frame says how large a window it needs; past
- * LIMIT_ZSTD_WINDOW_LOG it is refused instead of allocated. Zeros behind the last frame are padding.
+ * LIMIT_ZSTD_WINDOW_LOG it is refused instead of allocated. It may say how long its content is; the
+ * streaming decoder overlooks a mismatch when the last block is empty, so that is checked here. Zeros behind the last frame are padding.
  */
 #include "archive/decompress_int.h"
 
@@ -10,9 +11,14 @@
 
 #include "base/limits.h"
 
+/* ZSTD_FRAMEHEADERSIZE_MAX, which only the static interface names. */
+#define MAX_FRAME_HEADER 18u
+
 typedef struct Zstd {
 	ZSTD_DCtx *ctx;
 	bool in_frame;
+	unsigned long long promised; /* content of this frame, or ZSTD_CONTENTSIZE_UNKNOWN */
+	unsigned long long seen;
 	bool ended;
 } Zstd;
 
@@ -38,7 +44,7 @@ static void zstd_free(Decoder *d)
 static int begin_frame(Decoder *d, Err **err)
 {
 	Input *in = &d->in;
-	int r = input_need(in, 4, err);
+	int r = input_need(in, MAX_FRAME_HEADER, err);
 	if (r < 0)
 		return r;
 	bool magic = compression_sniff(in->next, in->avail) == COMPRESSION_ZSTD;
@@ -51,7 +57,19 @@ static int begin_frame(Decoder *d, Err **err)
 	if (!magic)
 		return err_set(err, ERR_CORRUPT, "zstd: bad magic number");
 	decoder_point(d);
+	Zstd *z = d->state;
+	z->seen = 0;
+	z->promised = ZSTD_getFrameContentSize(in->next, in->avail);
+	if (z->promised == ZSTD_CONTENTSIZE_ERROR) /* the decoder will say why */
+		z->promised = ZSTD_CONTENTSIZE_UNKNOWN;
 	return 1;
+}
+
+static int end_frame(const Zstd *z, Err **err)
+{
+	if (z->promised != ZSTD_CONTENTSIZE_UNKNOWN && z->promised != z->seen)
+		return err_set(err, ERR_CORRUPT, "zstd: content does not match its length");
+	return 0;
 }
 
 static int zstd_error(size_t code, Err **err)
@@ -82,11 +100,15 @@ static ssize_t zstd_read(Decoder *d, void *buf, size_t len, Err **err)
 			return zstd_error(code, err);
 		input_consume(in, from.pos);
 		z->in_frame = code != 0;
+		z->seen += to.pos;
+		int r = z->in_frame ? 0 : end_frame(z, err);
+		if (r < 0)
+			return r;
 		if (to.pos > 0)
 			return (ssize_t)to.pos;
 		if (!z->in_frame || from.pos > 0)
 			continue;
-		int r = input_need(in, in->avail + 1, err);
+		r = input_need(in, in->avail + 1, err);
 		if (r < 0)
 			return r;
 		if (r == 0)

@@ -59,9 +59,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r = inflate_all(data, size, 1u << 20, 65536, &large);
 	if (r == 1)
 		return 0;
-	/* How much comes out before an error is up to the decoder; a good stream is whole. */
+	/* How much comes out before an error, and which of several it is, is up to the decoder (zstd has a
+	 * short cut for frames that are there as a whole); a good stream is whole. */
 	int again = inflate_all(data, size, 1 + size % 13, 1 + size % 1021, &small);
-	assert(r == again);
+	assert((r < 0) == (again < 0));
 	assert(r < 0 ||
 		(large.len == small.len &&
 			(large.len == 0 || memcmp(large.ptr, small.ptr, large.len) == 0)));

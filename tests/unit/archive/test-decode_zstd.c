@@ -71,6 +71,18 @@ static void test_damage(void **state _unused_)
 	assert_refused(buf_view(&a), -ERR_CORRUPT, NULL);
 }
 
+/* A frame that promises 6 bytes and has an empty last block, in one piece and in many. */
+static void test_length_mismatch(void **state _unused_)
+{
+	static const char data[] = "\x28\xb5\x2f\xfd\x20\x06\x01\0\0";
+	for (size_t feed = 1; feed < 12; feed++) {
+		_cleanup_buf_ Buf out = BUF_INIT(100);
+		assert_int_equal(
+			decompress_all((Str){data, sizeof(data) - 1}, feed, 1, &out, NULL, NULL),
+			-ERR_CORRUPT);
+	}
+}
+
 /* Frame header without a content size: the window is 2^(10 + the upper five bits). */
 static void test_window_limit(void **state _unused_)
 {
@@ -89,6 +101,7 @@ int main(void)
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_what_may_follow),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_length_mismatch),
 		cmocka_unit_test(test_window_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
