@@ -183,7 +183,7 @@ static int run_build(CmdCtx *ctx, void *options, const StrVec *operands, Err **e
 	if (r < 0)
 		return r;
 	a->build.context = xstrdup(operands->len ? operands->items[0] : ".");
-	(void)sandbox_new(&sandbox, &sandbox_error);
+	(void)!sandbox_new(&sandbox, &sandbox_error);
 	signals_install(sandbox);
 	r = progress_sink_new(a->build.quiet ? "quiet" : a->progress, "Building", &progress, err);
 	if (r < 0)

@@ -179,7 +179,7 @@ int layer_stack_unpack(const LayerStack *k, Store *s, int root_fd, unsigned appl
 	_cleanup_err_ Err *apply_error = NULL, *feed_error = NULL;
 	ring_new(RING_SIZE, &in, &f.out);
 	Job *job = thread_start("export", feed, &f);
-	(void)apply_layer(in, root_fd, &o, &apply_error);
+	(void)!apply_layer(in, root_fd, &o, &apply_error);
 	in = reader_free(in);
 	(void)job_wait(job, &feed_error);
 	/* each end fails as "cancelled" when the other one failed first: that one is the cause */

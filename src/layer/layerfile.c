@@ -36,7 +36,7 @@ struct LayerWriter {
 	ResumePoints points;
 	Sha256 *body_hash;
 	char *chunk;
-	Digest diff_id;
+	Digest diff_id, last_body;
 	uint64_t entries;
 	bool finished;
 };
@@ -193,6 +193,7 @@ static void note_entry(LayerWriter *w, const TarEntry *e, uint64_t body_offset)
 	if (e->type == TAR_FILE) {
 		sha256_final(w->body_hash, &digest);
 		sha256_reset(w->body_hash);
+		w->last_body = digest;
 	}
 	index_builder_add(w->index, &noted, 0, e->type == TAR_FILE ? &digest : NULL);
 }
@@ -242,6 +243,11 @@ int layer_writer_add_bytes(LayerWriter *w, const TarEntry *e, Str body, Err **er
 	if (r == 0)
 		note_entry(w, e, offset);
 	return r;
+}
+
+void layer_writer_last_digest(const LayerWriter *w, Digest *ret)
+{
+	*ret = w->last_body;
 }
 
 /* Writes the empty file that is the marker, and notes what it stands for. */
