@@ -16,6 +16,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/limits.h"
+#include "layer/readahead.h"
 #include "layer/whiteout.h"
 
 #define FILE_FLAGS (O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
@@ -372,9 +373,10 @@ static int put_entries(Apply *a, Err **err)
 
 int apply_layer(Reader *source, int root_fd, const ApplyOptions *options, Err **err)
 {
+	ReadAhead *ahead = read_ahead_new(source);
 	Apply a = {.options = options,
 		.root_fd = root_fd,
-		.tar = tar_reader_new(source),
+		.tar = tar_reader_new(read_ahead_reader(ahead)),
 		.at = BUF_INIT((size_t)LIMIT_PATH * 4),
 		.target = BUF_INIT((size_t)LIMIT_PATH),
 		.chunk = xmalloc(APPLY_CHUNK),
@@ -389,5 +391,5 @@ int apply_layer(Reader *source, int root_fd, const ApplyOptions *options, Err **
 	buf_done(&a.at);
 	buf_done(&a.target);
 	free(a.chunk);
-	return r;
+	return read_ahead_finish(ahead, r, err);
 }

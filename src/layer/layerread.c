@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "layer/index_int.h"
+#include "layer/readahead.h"
 #include "layer/whiteout.h"
 #include "sys/atomic.h"
 
@@ -138,7 +139,7 @@ static int index_entries(Indexer *x, Err **err)
 	}
 }
 
-int layer_index_tar(Reader *source, IndexBuilder *builder, Digest *ret_diff_id,
+static int index_stream(Reader *source, IndexBuilder *builder, Digest *ret_diff_id,
 	uint64_t *ret_tar_size, Err **err)
 {
 	static const ReaderOps ops = {hash_reader_read, NULL};
@@ -157,6 +158,14 @@ int layer_index_tar(Reader *source, IndexBuilder *builder, Digest *ret_diff_id,
 	sha256_final(in.hash, ret_diff_id);
 	*ret_tar_size = in.total;
 	return 0;
+}
+
+int layer_index_tar(Reader *source, IndexBuilder *builder, Digest *ret_diff_id,
+	uint64_t *ret_tar_size, Err **err)
+{
+	ReadAhead *ahead = read_ahead_new(source);
+	int r = index_stream(read_ahead_reader(ahead), builder, ret_diff_id, ret_tar_size, err);
+	return read_ahead_finish(ahead, r, err);
 }
 
 /* ---- resume points ---- */
