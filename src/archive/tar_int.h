@@ -43,6 +43,9 @@ static inline uint64_t tar_padding(uint64_t size)
 /* Sum of the header's bytes with the checksum field taken as spaces. */
 uint32_t tar_checksum(const TarHeader *h);
 
+/* Another bound than LIMIT_LAYER_ENTRIES (tests reach it). */
+void tar_reader_limit_entries(TarReader *t, uint64_t max);
+
 /* ---- PAX records in force: those of one extended header laid over those of the global ones ---- */
 
 typedef VEC(TarXattr) TarXattrs;

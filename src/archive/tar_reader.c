@@ -35,6 +35,7 @@ struct TarReader {
 	uint64_t body_left; /* of the current entry */
 	uint64_t padding;   /* behind its body */
 	uint64_t headers;   /* seen, extensions included */
+	uint64_t max_headers;
 	TarPax global, local;
 	Buf long_name, long_link; /* of GNU 'L' and 'K' */
 	bool has_long_name, has_long_link;
@@ -84,6 +85,7 @@ TarReader *tar_reader_new(Reader *source)
 	TarReader *t = xnew(TarReader);
 	t->source = source;
 	t->global.ignore_xattrs = true;
+	t->max_headers = LIMIT_LAYER_ENTRIES;
 	t->buf = xmalloc(BUFFER_SIZE);
 	t->path = t->link = BUF_INIT(LIMIT_PATH);
 	t->long_name = t->long_link = BUF_INIT(TAR_RAW_NAME);
@@ -109,6 +111,11 @@ TarReader *tar_reader_free(TarReader *t)
 uint64_t tar_reader_offset(const TarReader *t)
 {
 	return t->offset;
+}
+
+void tar_reader_limit_entries(TarReader *t, uint64_t max)
+{
+	t->max_headers = max;
 }
 
 /* ---- bytes ---- */
@@ -698,9 +705,9 @@ static int next_entry(TarReader *t, Err **err)
 		if (!is_header(&h))
 			return err_set(err, ERR_CORRUPT,
 				t->headers ? "tar: bad header checksum" : "tar: not a tar archive");
-		if (++t->headers > LIMIT_LAYER_ENTRIES)
-			return err_set(
-				err, ERR_LIMIT, "tar: more than %u entries", LIMIT_LAYER_ENTRIES);
+		if (++t->headers > t->max_headers)
+			return err_set(err, ERR_LIMIT, "tar: more than %llu entries",
+				(unsigned long long)t->max_headers);
 		r = take_extension(t, &h, err);
 		if (r < 0)
 			return r;
