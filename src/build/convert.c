@@ -8,13 +8,6 @@ static Compression compression_of(const char *media_type)
 				       : COMPRESSION_NONE;
 }
 
-static const char *media_type_of(Compression c)
-{
-	return c == COMPRESSION_ZSTD    ? MT_OCI_LAYER_ZSTD
-		: c == COMPRESSION_GZIP ? MT_OCI_LAYER_GZIP
-					: MT_OCI_LAYER;
-}
-
 /* Passes writes on to a stream that somebody else owns and ends. */
 typedef struct BorrowWriter {
 	Writer base;
@@ -74,7 +67,7 @@ int layer_convert(Store *s, const Descriptor *layer, Compression c, int level, P
 		r = blob_writer_commit(blob, NULL, UINT64_MAX, &made.digest, &made.size, err);
 	if (r < 0)
 		return r;
-	made.media_type = xstrdup(media_type_of(c));
+	made.media_type = xstrdup(record_media_type(c));
 	*ret = made;
 	return 0;
 }

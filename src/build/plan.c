@@ -105,14 +105,11 @@ int plan_image(
 	_cleanup_err_ Err *e = NULL;
 	if (store_image(p->store, name, platform, ret, &e) == 0)
 		return 0;
-	if (e->code == ERR_NOT_FOUND) {
-		const char *near = near_stage(p->dockerfile, name);
-		_cleanup_free_ char *store_hint = xstrdup(e->hint);
-		err_hint(&e, "%s%s%s%s%sget it with 'cruet load FILE' or 'cruet import -t %s FILE'",
-			near ? "did you mean stage '" : "", near ? near : "",
-			near ? "'? Else " : "", store_hint ? store_hint : "",
-			store_hint ? "; or " : "", name);
-	}
+	const char *near = e->code == ERR_NOT_FOUND ? near_stage(p->dockerfile, name) : NULL;
+	_cleanup_free_ char *hint = xstrdup(e->hint);
+	if (near)
+		err_hint(&e, "did you mean stage '%s'?%s%s", near, hint ? " Else: " : "",
+			hint ? hint : "");
 	return err_move(err, &e);
 }
 

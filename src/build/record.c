@@ -76,7 +76,7 @@ static const JsonField record_fields[] = {
 	{"blobs", JSON_FIELD_ARRAY, offsetof(RecordFields, blobs), true},
 };
 
-static const char *media_type_of(Compression c)
+const char *record_media_type(Compression c)
 {
 	return c == COMPRESSION_NONE    ? MT_OCI_LAYER
 		: c == COMPRESSION_ZSTD ? MT_OCI_LAYER_ZSTD
@@ -98,7 +98,7 @@ static bool choose_blob(Store *s, const json_t *blobs, Compression c, int level,
 			json_read_object(
 				item, "blob", blob_fields, ARRAY_SIZE(blob_fields), &b, NULL) < 0)
 			continue;
-		bool exact = strcmp(b.media_type, media_type_of(c)) == 0 &&
+		bool exact = strcmp(b.media_type, record_media_type(c)) == 0 &&
 			(b.level == level || c == COMPRESSION_NONE);
 		if ((exact || !found) && media_type_is_layer(b.media_type) &&
 			store_blob_has(s, &b.digest, &size) && size == b.size) {

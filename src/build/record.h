@@ -12,6 +12,8 @@
 #include "archive/compress.h"
 #include "store/store.h"
 
+const char *record_media_type(Compression c); /* of a new layer's blob */
+
 typedef struct Record {
 	Digest diff_id;
 	Descriptor layer;

@@ -115,7 +115,7 @@ def test_missing_blob_is_a_miss(cruet):
     for blob in (cruet.root / "blobs/sha256").iterdir():
         blob.unlink()
     assert ran(cruet.build(text, files={"a": "1"}), "COPY")
-    cruet.sound()
+    assert not ran(cruet.build(text, files={"a": "1"}), "COPY")
 
 
 def test_other_compression_keeps_the_layer(cruet):
@@ -388,7 +388,7 @@ def test_failure_is_explained(based):
 
 @pytest.mark.parametrize("text,words", [
     ("FROM nowhere\n", ["nowhere", "cruet load"]),
-    ("FROM scratch AS build\nFROM scratch\nCOPY --from=biuld /a /\n", ["biuld", "stage 'build'", ":3:"]),
+    ("FROM scratch AS build\nFROM scratch\nCOPY --from=buil /a /\n", ["buil", "stage 'build'", ":3:"]),
     ("FROM scratch\nRUN --security=insecure x\n", ["--security"]),
     ("FROM scratch\nRUN --mount=type=bind,targat=/x true\n", ["targat", "target"]),
     ("FROM scratch\nEXPOSE http\n", ["http", ":2:"]),

@@ -163,18 +163,19 @@ static void test_errors(void **state _unused_)
 	} cases[] = {
 		{"FROM $nothing\n", NULL, ERR_PARSE, "should not be blank", NULL},
 		{"FROM nowhere\n", NULL, ERR_NOT_FOUND, "nowhere", "cruet load"},
-		{"FROM scratch AS build\nFROM scratch\nCOPY --from=biuld /a /b\n", NULL,
-			ERR_NOT_FOUND, "biuld", "stage 'build'"},
+		{"FROM scratch AS build\nFROM scratch\nCOPY --from=buil /a /b\n", NULL,
+			ERR_NOT_FOUND, "buil", "stage 'build'"},
 		{"FROM scratch\nCOPY --from=later /a /b\nFROM scratch AS later\n", "0", ERR_PARSE,
 			"later", NULL},
 		{"FROM scratch AS me\nCOPY --from=me /a /b\n", NULL, ERR_PARSE, "this stage", NULL},
 		{"FROM scratch\nCOPY --from=7 /a /b\n", NULL, ERR_NOT_FOUND, "7", NULL},
-		{"FROM scratch AS build\n", "biuld", ERR_NOT_FOUND, "biuld", "'build'"},
+		{"FROM scratch AS build\n", "buil", ERR_NOT_FOUND, "buil", "'build'"},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		Case c;
 		Err *err = NULL;
-		assert_int_equal(make(&c, cases[i].text, cases[i].target, &err), -cases[i].code);
+		assert_int_equal(
+			make(&c, cases[i].text, cases[i].target, &err), -(int)cases[i].code);
 		if (!strstr(err->message, cases[i].message))
 			fail_msg("%s", err->message);
 		if (cases[i].hint && (!err->hint || !strstr(err->hint, cases[i].hint)))
