@@ -3,7 +3,7 @@
 #include "base/timefmt.h"
 #include "build/build.h"
 #include "cli/format.h"
-#include "cli/progress.h"
+#include "cli/progress_sink.h"
 #include "cli/signals.h"
 #include "image/sizes.h"
 

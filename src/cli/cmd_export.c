@@ -1,5 +1,5 @@
 #include "cli/format.h"
-#include "cli/output.h"
+#include "cli/outfile.h"
 #include "image/transfer.h"
 
 typedef struct ExportOptions {

@@ -1,7 +1,7 @@
 #include <stdio.h>
 
 #include "cli/format.h"
-#include "cli/progress.h"
+#include "cli/progress_sink.h"
 #include "image/transfer.h"
 
 typedef struct LoadOptions {

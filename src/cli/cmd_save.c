@@ -1,6 +1,6 @@
 #include "cli/format.h"
-#include "cli/output.h"
-#include "cli/progress.h"
+#include "cli/outfile.h"
+#include "cli/progress_sink.h"
 #include "image/transfer.h"
 
 typedef struct SaveOptions {

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/vec.h"
-#include "cli/progress.h"
+#include "cli/progress_sink.h"
 
 typedef struct ProgressNode {
 	unsigned id, number; /* number: order of appearance, 1-based, as BuildKit prints "#3" */

@@ -9,7 +9,7 @@
 typedef struct Node Node;
 struct Node {
 	char *value;
-	size_t len;	 /* of value: a JSON word may hold NULs */
+	size_t len;   /* of value: a JSON word may hold NULs */
 	StrVec flags; /* "--name=value" as written, quotes removed */
 	bool json;
 	Node *next;  /* owned */

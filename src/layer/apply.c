@@ -310,11 +310,12 @@ static int put_dir(Apply *a, const TarEntry *e, Err **err)
 			return err_sys(err, "set mode of '%s'", e->path);
 		return take_over_dir(a, fd, e, err);
 	}
-	bool whiteout;
-	r = apply_clear(a, dir->fd, name, str_of(e->path), &whiteout, err);
+	bool existed;
+	r = apply_clear(a, dir->fd, name, str_of(e->path), &existed, err);
 	if (r == 0)
 		r = apply_make_dir(a, e->path, e, err);
-	if (r == 0 && whiteout)
+	/* A whiteout, or an earlier entry of this tar: what it hid stays hidden. */
+	if (r == 0 && existed && apply_overlay(a))
 		r = apply_set_opaque(a, a->open[a->n_open - 1].fd, e->path, err);
 	return r;
 }

@@ -107,13 +107,13 @@ static void forget(Apply *a, Str path)
 		pop(a);
 }
 
-int apply_clear(Apply *a, int dirfd, const char *name, Str path, bool *ret_whiteout, Err **err)
+int apply_clear(Apply *a, int dirfd, const char *name, Str path, bool *ret_existed, Err **err)
 {
 	struct stat st;
-	*ret_whiteout = false;
+	*ret_existed = false;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : err_sys(err, "look at '" STR_FMT "'", STR_ARG(path));
-	*ret_whiteout = apply_is_whiteout(a, &st);
+	*ret_existed = true;
 	if (S_ISDIR(st.st_mode)) {
 		forget(a, path);
 		return remove_tree(dirfd, name, err);

@@ -67,8 +67,8 @@ int apply_parent(Apply *a, const char *path, const OpenDir **ret_dir, const char
 	Err **err) _warn_unused_;
 /* A new directory; opened, and on top of the stack. e: NULL for an implied one. */
 int apply_make_dir(Apply *a, const char *path, const TarEntry *e, Err **err) _warn_unused_;
-/* Removes whatever stands at path, whose parent is dirfd. *ret_whiteout: it was an overlay whiteout. */
-int apply_clear(Apply *a, int dirfd, const char *name, Str path, bool *ret_whiteout, Err **err)
+/* Removes whatever stands at path, whose parent is dirfd. *ret_existed: there was something. */
+int apply_clear(Apply *a, int dirfd, const char *name, Str path, bool *ret_existed, Err **err)
 	_warn_unused_;
 /* Registers what to set at the end; set_mode false: the time only. */
 void apply_finish_later(Apply *a, Str path, bool set_mode, uint32_t mode, struct timespec mtime);

@@ -10,6 +10,7 @@
  * directory, and megabytes of attributes in every entry. */
 #define INDEX_IMPLIED_MAX (1u << 20)
 #define INDEX_STRINGS_MAX (512u << 20)
+#define INDEX_CLEARED_MAX 256u /* directories replaced by something else in the same layer */
 
 typedef struct IndexHeader {
 	char magic[8];

@@ -3,7 +3,8 @@
  * one after the other is what the index says:
  *
  *	- a later entry of the same path replaces the earlier one;
- *	- something else than a directory removes what was below that path;
+ *	- something else than a directory removes what was below that path, here and (also when a directory
+ *	  comes back in its place) in the layers below;
  *	- parents that were never mentioned exist as implied directories (0755, owner 0);
  *	- a whiteout concerns the layers below only: of a path that is an entry of this layer as well, just
  *	  the opaqueness of a directory remains of it, whichever of the two came first (OCI image-spec,
@@ -20,9 +21,18 @@
 
 #define WRITE_CHUNK (256u << 10)
 
+/* A directory that was replaced by something else: what is below it and older is gone. Rare; a list. */
+typedef struct Cleared {
+	uint32_t number; /* of the path */
+	uint32_t when;
+} Cleared;
+
 struct IndexBuilder {
 	PathTable paths;
 	VEC(IndexRecord) records; /* parallel to paths.keys */
+	VEC(uint32_t) added;      /* parallel, too: when, counting calls */
+	VEC(Cleared) cleared;
+	uint32_t now;
 	VEC(IndexXattr) xattrs;
 	/* The parent of the last entry: known to be a directory, if set. */
 	size_t parent;
@@ -41,6 +51,8 @@ IndexBuilder *index_builder_free(IndexBuilder *b)
 		return NULL;
 	path_table_done(&b->paths);
 	vec_done(&b->records);
+	vec_done(&b->added);
+	vec_done(&b->cleared);
 	vec_done(&b->xattrs);
 	free(b);
 	return NULL;
@@ -51,6 +63,9 @@ int index_builder_check(const IndexBuilder *b, Err **err)
 	if (b->implied > INDEX_IMPLIED_MAX)
 		return err_set(err, ERR_LIMIT, "a layer leaves out more than %u parent directories",
 			INDEX_IMPLIED_MAX);
+	if (b->cleared.len > INDEX_CLEARED_MAX)
+		return err_set(err, ERR_LIMIT,
+			"a layer replaces more than %u of its own directories", INDEX_CLEARED_MAX);
 	if (b->paths.strings_len > INDEX_STRINGS_MAX)
 		return err_set(err, ERR_LIMIT,
 			"names and attributes of a layer take more than %u bytes",
@@ -69,6 +84,40 @@ static IndexRecord implied_dir(unsigned flags)
 		.type = TAR_DIR, .mode = 0755, .flags = (uint8_t)(flags | INDEX_IMPLIED)};
 }
 
+static size_t note_record(IndexBuilder *b, size_t n, bool is_new)
+{
+	if (is_new) {
+		(void)vec_add(&b->records);
+		vec_push(&b->added, b->now);
+	}
+	return n;
+}
+
+/* Whether the record was not removed together with a directory above it. */
+static bool is_live(const IndexBuilder *b, size_t n)
+{
+	for (size_t i = 0; i < b->cleared.len; i++) {
+		const Cleared *c = &b->cleared.items[i];
+		if (c->when > b->added.items[n] &&
+			path_below(
+				path_table_get(&b->paths, n), path_table_get(&b->paths, c->number)))
+			return false;
+	}
+	return true;
+}
+
+static void clear_below(IndexBuilder *b, size_t n)
+{
+	b->parent_known = false;
+	for (size_t i = 0; i < b->cleared.len; i++)
+		if (b->cleared.items[i].number == n) {
+			b->cleared.items[i].when = b->now;
+			return;
+		}
+	if (b->cleared.len <= INDEX_CLEARED_MAX)
+		vec_push(&b->cleared, ((Cleared){.number = (uint32_t)n, .when = b->now}));
+}
+
 /* Makes every parent of a path that is in the table a directory. */
 static void add_parents(IndexBuilder *b, size_t number)
 {
@@ -81,16 +130,15 @@ static void add_parents(IndexBuilder *b, size_t number)
 	do {
 		bool is_new;
 		size_t n = path_table_add_prefix(&b->paths, number, dir.len, &is_new);
-		if (is_new)
-			(void)vec_add(&b->records);
-		IndexRecord *r = &b->records.items[n];
+		bool there = !is_new && is_live(b, n);
+		IndexRecord *r = &b->records.items[note_record(b, n, is_new)];
 		if (!b->parent_known)
 			b->parent = n;
 		b->parent_known = true;
-		if (!is_new && is_dir(r))
+		if (there && is_dir(r))
 			return;
-		bool was_whiteout = !is_new && (r->flags & INDEX_WHITEOUT);
-		*r = implied_dir(was_whiteout ? INDEX_OPAQUE : 0);
+		*r = implied_dir(there ? INDEX_OPAQUE : 0);
+		b->added.items[n] = b->now;
 		b->implied++;
 	} while (path_parent(dir, &dir));
 }
@@ -100,12 +148,15 @@ static size_t number_of(IndexBuilder *b, Str path, bool *ret_new)
 {
 	/* The root first, so that entries that come sorted stay so. */
 	if (b->paths.n_keys == 0 && path.len) {
-		(void)path_table_add(&b->paths, STR(""), ret_new);
-		vec_push(&b->records, implied_dir(0));
+		size_t root = path_table_add(&b->paths, STR(""), ret_new);
+		b->records.items[note_record(b, root, true)] = implied_dir(0);
 	}
 	size_t n = path_table_add(&b->paths, path, ret_new);
-	if (*ret_new)
-		(void)vec_add(&b->records);
+	(void)note_record(b, n, *ret_new);
+	if (!*ret_new && !is_live(b, n)) {
+		b->records.items[n] = (IndexRecord){0};
+		*ret_new = true;
+	}
 	add_parents(b, n);
 	return n;
 }
@@ -143,44 +194,52 @@ static void fill(IndexBuilder *b, IndexRecord *r, const TarEntry *e, const Diges
 	}
 }
 
+/* Flags of a directory entry that comes where `old` is (NULL: nothing). */
+static unsigned dir_flags(const IndexRecord *old, unsigned flags)
+{
+	flags &= INDEX_OPAQUE | INDEX_IMPLIED;
+	if (!old)
+		return flags;
+	/* Whatever hid the layers below keeps them hidden. */
+	return flags | (is_dir(old) ? old->flags & INDEX_OPAQUE : INDEX_OPAQUE);
+}
+
 void index_builder_add(IndexBuilder *b, const TarEntry *e, unsigned flags, const Digest *digest)
 {
 	Str path = str_of(e->path);
 	bool is_new;
+	b->now++;
 	size_t n = number_of(b, path, &is_new);
 	IndexRecord *r = &b->records.items[n];
-	unsigned old_flags = is_new ? 0 : r->flags;
 	bool was_dir = !is_new && is_dir(r);
-
 	if (flags & INDEX_WHITEOUT) {
 		if (is_new)
 			*r = (IndexRecord){.type = TAR_FILE, .flags = INDEX_WHITEOUT};
 		else if (was_dir)
 			r->flags |= INDEX_OPAQUE;
-		return;
-	}
-	if (e->type == TAR_DIR) {
-		unsigned keep = old_flags & INDEX_WHITEOUT ? INDEX_OPAQUE
-			: was_dir                          ? old_flags & INDEX_OPAQUE
-							   : 0;
-		flags = (flags & (INDEX_OPAQUE | INDEX_IMPLIED)) | keep;
-		if ((flags & INDEX_IMPLIED) && was_dir) { /* says nothing about an entry there is */
-			r->flags |= (uint8_t)(flags & INDEX_OPAQUE);
-			return;
+	} else if (e->type == TAR_DIR) {
+		flags = dir_flags(is_new ? NULL : r, flags);
+		if ((flags & INDEX_IMPLIED) && was_dir) {
+			r->flags |= (uint8_t)(flags & INDEX_OPAQUE); /* the entry stays */
+		} else {
+			*r = (IndexRecord){.flags = (uint8_t)flags};
+			fill(b, r, e, digest);
 		}
 	} else {
-		flags = 0;
 		if (was_dir)
-			b->parent_known = false;
+			clear_below(b, n);
+		*r = (IndexRecord){0};
+		fill(b, r, e, digest);
 	}
-	*r = (IndexRecord){.flags = (uint8_t)flags};
-	fill(b, r, e, digest);
+	if (is_new)
+		b->added.items[n] = b->now;
 }
 
 bool index_builder_has(const IndexBuilder *b, Str path)
 {
 	ssize_t n = path_table_find(&b->paths, path);
-	return n >= 0 && !(b->records.items[n].flags & (INDEX_WHITEOUT | INDEX_IMPLIED));
+	return n >= 0 && is_live(b, (size_t)n) &&
+		!(b->records.items[n].flags & (INDEX_WHITEOUT | INDEX_IMPLIED));
 }
 
 bool index_builder_parent_blocked(const IndexBuilder *b, Str path, Str *ret_by)
@@ -191,7 +250,7 @@ bool index_builder_parent_blocked(const IndexBuilder *b, Str path, Str *ret_by)
 		return false;
 	do {
 		ssize_t n = path_table_find(&b->paths, dir);
-		if (n < 0)
+		if (n < 0 || !is_live(b, (size_t)n))
 			continue;
 		const IndexRecord *r = &b->records.items[n];
 		if (is_dir(r))
@@ -213,7 +272,7 @@ static int cmp_numbers(const void *a, const void *b, void *arg)
 		path_table_get(paths, *(const uint32_t *)b));
 }
 
-/* Numbers of the records in order, without those below something that is no directory. Owned. */
+/* Numbers of the live records in order. Owned. */
 static uint32_t *sorted_numbers(IndexBuilder *b, size_t *ret_n)
 {
 	size_t n = b->records.len;
@@ -227,14 +286,9 @@ static uint32_t *sorted_numbers(IndexBuilder *b, size_t *ret_n)
 	if (!sorted)
 		qsort_r(order, n, sizeof(*order), cmp_numbers, &b->paths);
 	size_t kept = 0;
-	Str blocker = {0};
-	for (size_t i = 0; i < n; i++) {
-		Str path = path_table_get(&b->paths, order[i]);
-		if (blocker.ptr && path_below(path, blocker))
-			continue;
-		blocker = is_dir(&b->records.items[order[i]]) ? (Str){0} : path;
-		order[kept++] = order[i];
-	}
+	for (size_t i = 0; i < n; i++)
+		if (is_live(b, order[i]))
+			order[kept++] = order[i];
 	*ret_n = kept;
 	return order;
 }

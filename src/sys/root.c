@@ -8,6 +8,7 @@
 #include "sys/root.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -72,58 +73,73 @@ static int open_last(int dir, Str name, int flags, unsigned mode)
 	return openat(dir, text, flags | O_CLOEXEC | O_NOFOLLOW, mode);
 }
 
+static void set_rest(Walk *w, Str rest)
+{
+	char *next = str_dup(rest);
+	free(w->rest);
+	w->rest = next;
+}
+
+static Str skip_slashes(Str s)
+{
+	while (s.len && s.ptr[0] == '/')
+		s = str_slice(s, 1, s.len);
+	return s;
+}
+
+#define WALK_ON INT_MIN /* not an errno: the walk goes on with w->rest */
+
+/* One component: -errno, an owned fd when it was the last one, or WALK_ON. */
+static int walk_step(Walk *w, Str word, Str tail, bool trailing, int flags, unsigned mode)
+{
+	int dir = *vec_last(&w->dirs);
+	bool last = tail.len == 0;
+	struct stat st = {0};
+	_cleanup_close_ int fd = open_last(dir, word, O_PATH, 0);
+	if (fd < 0 && !(last && errno == ENOENT && (flags & O_CREAT)))
+		return -errno;
+	if (fd >= 0 && fstat(fd, &st) < 0)
+		return -errno;
+	if (fd >= 0 && S_ISLNK(st.st_mode) && !(last && !trailing && (flags & O_NOFOLLOW))) {
+		int r = splice_link(w, fd, tail);
+		return r < 0 ? r : WALK_ON;
+	}
+	if (last) {
+		int got = open_last(dir, word, flags | (trailing ? O_DIRECTORY : 0), mode);
+		return got < 0 ? -errno : got;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	set_rest(w, tail);
+	vec_push(&w->dirs, TAKE_FD(fd));
+	return WALK_ON;
+}
+
 /* -errno or an owned fd. */
 static int walk_open(int root_fd, const char *path, int flags, unsigned mode)
 {
 	_cleanup_(walk_done) Walk w = {.rest = xstrdup(path)};
 	vec_push(&w.dirs, root_fd);
 	for (;;) {
-		Str rest = str_of(w.rest), word;
-		while (rest.len && rest.ptr[0] == '/')
-			rest = str_slice(rest, 1, rest.len);
-		int dir = *vec_last(&w.dirs);
+		Str rest = skip_slashes(str_of(w.rest)), word, tail;
 		if (rest.len == 0) {
-			int fd = openat(dir, ".", (flags & ~(O_CREAT | O_EXCL)) | O_CLOEXEC);
+			int fd = openat(
+				*vec_last(&w.dirs), ".", (flags & ~(O_CREAT | O_EXCL)) | O_CLOEXEC);
 			return fd < 0 ? -errno : fd;
 		}
-		Str tail = rest;
+		tail = rest;
 		str_cut(&tail, '/', &word);
 		bool trailing = tail.ptr != NULL; /* "a/" asks for a directory */
-		while (tail.len && tail.ptr[0] == '/')
-			tail = str_slice(tail, 1, tail.len);
-		bool last = tail.len == 0;
+		tail = skip_slashes(tail);
 		if (str_eq_cstr(word, ".") || str_eq_cstr(word, "..")) {
 			if (word.len == 2)
 				walk_pop(&w);
-			char *next = str_dup(tail);
-			free(w.rest);
-			w.rest = next;
+			set_rest(&w, tail);
 			continue;
 		}
-		_cleanup_close_ int fd = open_last(dir, word, O_PATH, 0);
-		struct stat st = {0};
-		if (fd < 0 && !(last && errno == ENOENT && (flags & O_CREAT)))
-			return -errno;
-		if (fd >= 0 && fstat(fd, &st) < 0)
-			return -errno;
-		if (fd >= 0 && S_ISLNK(st.st_mode) &&
-			!(last && !trailing && (flags & O_NOFOLLOW))) {
-			int r = splice_link(&w, fd, tail);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		if (last) {
-			int open_flags = flags | (trailing ? O_DIRECTORY : 0);
-			int got = open_last(dir, word, open_flags, mode);
-			return got < 0 ? -errno : got;
-		}
-		if (!S_ISDIR(st.st_mode))
-			return -ENOTDIR;
-		char *next = str_dup(tail);
-		free(w.rest);
-		w.rest = next;
-		vec_push(&w.dirs, TAKE_FD(fd));
+		int r = walk_step(&w, word, tail, trailing, flags, mode);
+		if (r != WALK_ON)
+			return r;
 	}
 }
 

@@ -1,4 +1,4 @@
-#include "cli/output.h"
+#include "cli/outfile.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
