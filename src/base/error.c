@@ -89,11 +89,12 @@ void err_hint(Err **err, const char *fmt, ...)
 		return;
 	va_list ap;
 	va_start(ap, fmt);
-	free((*err)->hint);
-	(*err)->hint = NULL;
-	if (vasprintf(&(*err)->hint, fmt, ap) < 0)
+	char *hint = NULL; /* the old one may be among the arguments */
+	if (vasprintf(&hint, fmt, ap) < 0)
 		abort();
 	va_end(ap);
+	free((*err)->hint);
+	(*err)->hint = hint;
 }
 
 void err_at(Err **err, const char *file, int line)

@@ -42,7 +42,7 @@ def test_lookup_forms(based):
 def test_not_found_suggests(based):
     err = based.fails(7, "history", "bsae")
     assert "'bsae' is not in the store" in err and "did you mean 'base:latest'" in err
-    based.fails(8, "tag", "base", "UPPER/case")
+    based.fails(8, "tag", "base", "upper/CASE")
     based.fails(7, "rmi", "nothing")
     based.run("rmi", "--force", "nothing")
 

@@ -148,7 +148,10 @@ def test_skopeo_reads_the_store_and_the_archives(based, tmp_path):
                               check=False)
         assert done.returncode == 0, done.stderr
         manifest = json.loads(subprocess.run(["skopeo", "inspect", "--raw", f"oci:{target}:x"], capture_output=True, check=True).stdout)
-        assert manifest["config"]["digest"] == based.image_id("base")
+        config = json.loads((target / "blobs/sha256" / manifest["config"]["digest"].split(":")[1]).read_text())
+        assert config["rootfs"]["diff_ids"] == based.config("base")["rootfs"]["diff_ids"]
+        if source.startswith("oci-archive"):  # from docker's format skopeo writes a config of its own
+            assert manifest["config"]["digest"] == based.image_id("base")
 
 
 def test_load_from_a_pipe_and_a_directory(based, tmp_path):
