@@ -38,9 +38,15 @@ static int set_times(Build *b, StageRun *s, Err **err)
 	int r = find_created(b, s, &created, err);
 	if (r < 0)
 		return r;
-	vec_foreach (&c->history, h)
+	/* an instruction without a layer has the time of the next one with a layer, as with BuildKit */
+	const char *next = created;
+	for (size_t i = c->history.len; i-- > 0;) {
+		History *h = &c->history.items[i];
 		if (!h->created)
-			h->created = xstrdup(created);
+			h->created = xstrdup(next);
+		else
+			next = h->created;
+	}
 	/* nothing new over the base: the base's own time stays */
 	size_t base = s->plan->base.kind == SOURCE_IMAGE ? s->plan->image.config.history.len : 0;
 	if (c->history.len > base || !c->created) {
