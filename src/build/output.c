@@ -5,6 +5,7 @@
 #include "build/build_int.h"
 #include "build/keys.h"
 #include "image/transfer.h"
+#include "sys/lock.h"
 
 /*
  * An image built again from the cache must be the same image, to the byte. Layers carry the time of their
@@ -24,6 +25,14 @@ static int find_created(Build *b, StageRun *s, char **ret, Err **err)
 	key_cstr(h, text);
 	key_digest(h, &chain);
 	key_end(h, &key);
+	*ret = s->no_cache ? NULL : record_created_find(b->store, &key);
+	if (*ret)
+		return 0;
+	/* of several builds at once the first decides */
+	_cleanup_close_ int lock = -1;
+	int r = lock_take(store_fd(b->store), "locks/created", LOCK_EXCLUSIVE, &lock, err);
+	if (r < 0)
+		return r;
 	*ret = s->no_cache ? NULL : record_created_find(b->store, &key);
 	if (*ret)
 		return 0;

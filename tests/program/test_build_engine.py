@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+RUN_FAILED = 14
 root = pytest.mark.root
 
 
@@ -156,7 +157,7 @@ def test_failed_run_leaves_no_record(based):
     text = "FROM base\nRUN echo before > /x\nRUN exit 3\n"
     for _ in range(2):
         done = based.build(text, check=False)
-        assert done.returncode == 1 and ran(done, "RUN exit")
+        assert done.returncode == RUN_FAILED and ran(done, "RUN exit")
     assert not ran(done, "RUN echo"), "what worked before the failure is kept"
 
 
@@ -205,7 +206,7 @@ def test_stages_run_in_parallel(based):
 def test_failure_cancels_the_rest(based):
     done = based.build("FROM base AS slow\nRUN sleep 60\nFROM base AS bad\nRUN sleep 0.2; exit 7\n"
                        "FROM scratch\nCOPY --from=slow / /\nCOPY --from=bad / /\n", check=False, timeout=30)
-    assert done.returncode == 1 and "exited with status 7" in done.err and done.err.count("cruet:") == 1
+    assert done.returncode == RUN_FAILED and "exited with status 7" in done.err and done.err.count("cruet:") == 1
 
 
 def test_onbuild(cruet):
@@ -254,7 +255,7 @@ def test_run_environment(based, tmp_path):
 @root
 def test_heredocs(based, tmp_path):
     based.build("FROM base\nARG X=1\nRUN <<EOF\necho one $X > /a\necho two >> /a\nEOF\n"
-                "RUN <<'S'\n#!/bin/busybox awk -f\nBEGIN { print \"awk\" > \"/b\" }\nS\n"
+                "RUN <<'S'\n#!/bin/awk -f\nBEGIN { print \"awk\" > \"/b\" }\nS\n"
                 "RUN cat <<A <<B > /c\nx\nA\ny\nB\nCOPY <<F <<'G' /d/\n$X\nF\n$X\nG\n")
     got = tree(based, "test", tmp_path)
     assert got["a"][1] == b"one 1\ntwo\n" and got["b"][1] == b"awk\n" and got["c"][1] == b"y\n"
@@ -378,7 +379,7 @@ def test_stdin(cruet, tmp_path):
 @root
 def test_failure_is_explained(based):
     done = based.build("FROM base\n\nRUN echo last words; exit 42\n", check=False)
-    assert done.returncode == 1
+    assert done.returncode == RUN_FAILED
     message = done.err[done.err.index("cruet:"):]
     assert "Dockerfile.test:3:" in message and "exited with status 42" in message
     assert ">>> RUN echo last words" in message and "    last words" in message
