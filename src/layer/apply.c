@@ -387,6 +387,7 @@ int apply_layer(Reader *source, int root_fd, const ApplyOptions *options, Err **
 	apply_close_dirs(&a);
 	tar_reader_free(a.tar);
 	path_table_done(&a.seen);
+	path_table_done(&a.opaque);
 	vec_done(&a.finish_of);
 	vec_done(&a.dirs);
 	buf_done(&a.at);

@@ -49,12 +49,14 @@ bool apply_is_whiteout(const Apply *a, const struct stat *st)
 	return apply_overlay(a) && S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
 }
 
-int apply_set_opaque(const Apply *a, int fd, const char *path, Err **err)
+int apply_set_opaque(Apply *a, int fd, const char *path, Err **err)
 {
 	const char *name = a->options->flags & APPLY_USERXATTR ? "user.overlay.opaque"
 							       : "trusted.overlay.opaque";
 	if (fsetxattr(fd, name, "y", 1, 0) < 0)
 		return err_sys(err, "mark directory '%s' opaque", path);
+	bool is_new;
+	(void)path_table_add(&a->opaque, str_of(path), &is_new);
 	return 0;
 }
 

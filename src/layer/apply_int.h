@@ -42,6 +42,7 @@ typedef struct Apply {
 	PathTable seen; /* directories touched; in merged form every path that this layer made */
 	VEC(uint32_t) finish_of; /* by number in seen: position in dirs + 1 */
 	VEC(DirFinish) dirs;     /* parents before children */
+	PathTable opaque;        /* overlay form: directories marked so */
 	OpenDir open[APPLY_DIR_FDS];
 	size_t n_open;
 	Buf at;     /* path of the last of open */
@@ -78,7 +79,7 @@ int apply_finish_dirs(Apply *a, Err **err) _warn_unused_;
 void apply_close_dirs(Apply *a);
 /* Whether what fstatat found is an overlay whiteout. */
 bool apply_is_whiteout(const Apply *a, const struct stat *st);
-int apply_set_opaque(const Apply *a, int fd, const char *path, Err **err) _warn_unused_;
+int apply_set_opaque(Apply *a, int fd, const char *path, Err **err) _warn_unused_;
 
 /* apply_meta.c. In the order owner, mode, attributes, times (spec 38). */
 int apply_meta_file(Apply *a, int fd, bool fresh_dir, const TarEntry *e, Err **err) _warn_unused_;

@@ -56,15 +56,51 @@ static int clear_dir(Apply *a, int fd, const char *path, Err **err)
 	return r;
 }
 
+/* Overlay form: removes the whiteouts below the directory. */
+static int clear_whiteouts(Apply *a, int fd, const char *path, Err **err)
+{
+	_cleanup_strvec_ StrVec names = {0};
+	int r = list_names(fd, path, &names, err);
+	for (size_t i = 0; r == 0 && i < names.len; i++) {
+		const char *name = names.items[i];
+		struct stat st;
+		if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return err_sys(err, "look at '%s' in '%s'", name, path);
+		if (apply_is_whiteout(a, &st) && unlinkat(fd, name, 0) < 0)
+			return err_sys(err, "remove whiteout '%s' in '%s'", name, path);
+		if (!S_ISDIR(st.st_mode))
+			continue;
+		_cleanup_close_ int below = openat(fd, name, DIR_FLAGS);
+		if (below < 0)
+			return err_sys(err, "open directory '%s' in '%s'", name, path);
+		r = clear_whiteouts(a, below, name, err);
+	}
+	return r;
+}
+
 static int opaque_dir(Apply *a, int fd, const char *path, Err **err)
 {
-	return apply_overlay(a) ? apply_set_opaque(a, fd, path, err) : clear_dir(a, fd, path, err);
+	if (!apply_overlay(a))
+		return clear_dir(a, fd, path, err);
+	int r = apply_set_opaque(a, fd, path, err);
+	return r < 0 ? r : clear_whiteouts(a, fd, path, err);
+}
+
+/* Below an opaque directory nothing is merged any more: overlayfs would list a whiteout there as a name that
+ * cannot be opened. */
+static bool below_opaque(const Apply *a, Str path)
+{
+	while (path_parent(path, &path))
+		if (path_table_find(&a->opaque, path) >= 0)
+			return true;
+	return false;
 }
 
 static int whiteout_device(Apply *a, int dirfd, const char *name, Err **err)
 {
 	TreeNode node;
-	if (!a->options->lower || !tree_lookup(a->options->lower, buf_view(&a->target), &node))
+	if (!a->options->lower || !tree_lookup(a->options->lower, buf_view(&a->target), &node) ||
+		below_opaque(a, buf_view(&a->target)))
 		return 0; /* nothing there to be hidden */
 	if (mknodat(dirfd, name, S_IFCHR | 0600, makedev(0, 0)) < 0) {
 		int r = err_sys(err, "make whiteout for '%s'", a->target.ptr);

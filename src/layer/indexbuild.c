@@ -84,13 +84,13 @@ static IndexRecord implied_dir(unsigned flags)
 		.type = TAR_DIR, .mode = 0755, .flags = (uint8_t)(flags | INDEX_IMPLIED)};
 }
 
-static size_t note_record(IndexBuilder *b, size_t n, bool is_new)
+static IndexRecord *record_of(IndexBuilder *b, size_t n, bool is_new)
 {
 	if (is_new) {
 		(void)vec_add(&b->records);
 		vec_push(&b->added, b->now);
 	}
-	return n;
+	return &b->records.items[n];
 }
 
 /* Whether the record was not removed together with a directory above it. */
@@ -131,7 +131,7 @@ static void add_parents(IndexBuilder *b, size_t number)
 		bool is_new;
 		size_t n = path_table_add_prefix(&b->paths, number, dir.len, &is_new);
 		bool there = !is_new && is_live(b, n);
-		IndexRecord *r = &b->records.items[note_record(b, n, is_new)];
+		IndexRecord *r = record_of(b, n, is_new);
 		if (!b->parent_known)
 			b->parent = n;
 		b->parent_known = true;
@@ -149,12 +149,12 @@ static size_t number_of(IndexBuilder *b, Str path, bool *ret_new)
 	/* The root first, so that entries that come sorted stay so. */
 	if (b->paths.n_keys == 0 && path.len) {
 		size_t root = path_table_add(&b->paths, STR(""), ret_new);
-		b->records.items[note_record(b, root, true)] = implied_dir(0);
+		*record_of(b, root, true) = implied_dir(0);
 	}
 	size_t n = path_table_add(&b->paths, path, ret_new);
-	(void)note_record(b, n, *ret_new);
+	IndexRecord *r = record_of(b, n, *ret_new);
 	if (!*ret_new && !is_live(b, n)) {
-		b->records.items[n] = (IndexRecord){0};
+		*r = (IndexRecord){0};
 		*ret_new = true;
 	}
 	add_parents(b, n);

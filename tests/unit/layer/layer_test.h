@@ -14,9 +14,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -284,6 +286,13 @@ static inline char *index_text(const Index *index)
 			buf_printf(&out, " -> " STR_FMT, STR_ARG(e.link));
 	}
 	return out.ptr ? buf_steal(&out) : xstrdup("");
+}
+
+/* What the tests mount is gone with the process, however it ends. */
+static inline void private_mounts(void)
+{
+	if (geteuid() == 0 && unshare(CLONE_NEWNS) == 0)
+		(void)mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 }
 
 static inline bool am_root(void)

@@ -1,6 +1,5 @@
 #include "layer_test.h"
 
-#include <sched.h>
 #include <sys/wait.h>
 
 #include "base/limits.h"

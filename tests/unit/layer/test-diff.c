@@ -1,6 +1,5 @@
 #include "layer_test.h"
 
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -486,6 +485,7 @@ static void test_kernel(_unused_ void **state)
 
 int main(void)
 {
+	private_mounts();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_new_files),

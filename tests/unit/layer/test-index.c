@@ -35,7 +35,11 @@ static const BuildCase cases[] = {
 	{"a file removes the directory", {{"d", '5'}, {"d/x"}, {"d.x"}, {"d"}},
 		" dir implied\nd file\nd.x file"},
 	{"a directory replaces the file", {{"d"}, {"d", '5'}, {"d/x"}},
-		" dir implied\nd dir\nd/x file"},
+		" dir implied\nd dir opaque\nd/x file"},
+	{"what a file removed stays away", {{"d/x/y"}, {"d"}, {"d", '5'}, {"d/x/z"}},
+		" dir implied\nd dir opaque\nd/x dir implied\nd/x/z file"},
+	{"and comes back only by itself", {{"d/x"}, {"d/y"}, {"d"}, {"d", '5'}, {"d/y"}},
+		" dir implied\nd dir opaque\nd/y file"},
 	{"whiteout", {{"d/.wh.x"}}, " dir implied\nd dir implied\nd/x whiteout"},
 	{"a whiteout yields to an entry before it", {{"x"}, {".wh.x"}}, " dir implied\nx file"},
 	{"a whiteout yields to an entry behind it", {{".wh.x"}, {"x"}}, " dir implied\nx file"},
@@ -256,6 +260,21 @@ static void test_implied_limit(_unused_ void **state)
 	fails(ERR_LIMIT, index_builder_index(b, &(Digest){0}, 0, &index, err));
 }
 
+static void test_cleared_limit(_unused_ void **state)
+{
+	_cleanup_(index_builder_freep) IndexBuilder *b = index_builder_new();
+	_cleanup_err_ Err *error = NULL;
+	unsigned added = 0;
+	for (; added < 1000 && index_builder_check(b, &error) == 0; added++) {
+		char path[16];
+		snprintf(path, sizeof(path), "d%u", added);
+		index_builder_add(b, &(TarEntry){.path = path, .type = TAR_DIR}, 0, NULL);
+		index_builder_add(b, &(TarEntry){.path = path}, 0, NULL);
+	}
+	assert_true(err_is(error, ERR_LIMIT));
+	assert_int_equal(added, INDEX_CLEARED_MAX + 1);
+}
+
 static void test_strings_limit(_unused_ void **state)
 {
 	_cleanup_(index_builder_freep) IndexBuilder *b = index_builder_new();
@@ -286,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_implied_limit),
+		cmocka_unit_test(test_cleared_limit),
 		cmocka_unit_test(test_strings_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
