@@ -1,7 +1,6 @@
 /*
  * A tar of arbitrary bytes, unpacked: merged form, then overlay form, into a directory beside a file that must
- * stay as it is; nothing else may appear beside it. What the index accepts and what unpacking accepts must
- * go together: whoever stores an index of a layer must be able to unpack it.
+ * stay as it is; nothing else may appear beside it.
  */
 #include <dirent.h>
 #include <fcntl.h>

@@ -204,8 +204,10 @@ static void play_all(bool opaque)
 	bool mounted = mount("tmpfs", scratch, "tmpfs", 0, "") == 0;
 	if (!mounted)
 		print_message("mounting is not allowed here: overlayfs is not compared\n");
+	uint64_t rounds = ROUNDS;
 	const char *more = getenv("CRUET_TEST_ROUNDS");
-	unsigned rounds = more ? (unsigned)strtoul(more, NULL, 10) : ROUNDS;
+	if (more)
+		ok(str_to_u64(str_of(more), 1000000, &rounds, err));
 	for (unsigned round = 1; round <= rounds; round++) {
 		accepted += play(&dir, round, opaque);
 		_cleanup_close_ int fd = openat(dir.fd, "s", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -215,7 +217,7 @@ static void play_all(bool opaque)
 	}
 	if (mounted)
 		assert_int_equal(umount2(scratch, MNT_DETACH), 0);
-	print_message("%u of %u stacks were accepted\n", accepted, rounds);
+	print_message("%u of %u stacks were accepted\n", accepted, (unsigned)rounds);
 	assert_true(accepted > rounds / 8);
 }
 
