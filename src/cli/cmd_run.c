@@ -207,7 +207,7 @@ static int run_run(CmdCtx *ctx, void *options, const StrVec *operands, Err **err
 		return 0;
 	}
 	if (err_is(e, ERR_RUN_FAILED))
-		ctx->exit_status = e->errnum == ENOENT ? EXIT_NOT_FOUND_RUN : EXIT_NOT_RUNNABLE;
+		ctx->exit_status = e->errnum; /* 126 or 127 */
 	return err_move(err, &e);
 }
 
