@@ -16,6 +16,7 @@
 #include "sandbox/sandbox_int.h"
 #include "sys/mountfd.h"
 #include "sys/process.h"
+#include "sys/userns.h"
 
 typedef struct Run {
 	pid_t pid;
@@ -158,6 +159,7 @@ void helper_main(int sock, pid_t caller)
 		(void)!refuse(&h.isolate_error);
 	else
 		(void)!mount_isolate(&h.isolate_error);
+	(void)userns_inside(); /* known from now on, to every run */
 	(void)!seccomp_build(&h.seccomp, &h.seccomp_error);
 	while (turn(&h))
 		;

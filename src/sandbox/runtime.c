@@ -44,6 +44,11 @@ static void bundle_done(Bundle *b)
 	sandbox_user_done(&b->user);
 }
 
+static bool is_crun(const char *path)
+{
+	return str_ends(str_of(path), "/crun");
+}
+
 /* ---- config.json ---- */
 
 static json_t *strings(const StrVec *v)
@@ -314,13 +319,23 @@ static int make_points(const Bundle *b, int reply_fd, Err **err)
 	return r;
 }
 
-static int mount_proc(Err **err)
+static int mount_over(const char *type, const char *path, Err **err)
 {
-	_cleanup_close_ int fd = -1, at = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = -1, at = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0)
-		return err_sys(err, "open '/proc'");
-	int r = mount_new("proc", NULL, 0, MOUNT_NO_SUID | MOUNT_NO_DEV | MOUNT_NO_EXEC, &fd, err);
-	return r < 0 ? r : mount_attach(fd, at, "/proc", err);
+		return err_sys(err, "open '%s'", path);
+	int r = mount_new(type, NULL, 0, MOUNT_NO_SUID | MOUNT_NO_DEV | MOUNT_NO_EXEC, &fd, err);
+	return r < 0 ? r : mount_attach(fd, at, path, err);
+}
+
+/* What the runtime itself sees: the processes of its namespace; and for crun, which does without cgroups but looks at
+ * them all the same, none of those, since it refuses hybrid ones. */
+static int prepare_surroundings(const char *runtime, Err **err)
+{
+	int r = mount_over("proc", "/proc", err);
+	if (r == 0 && is_crun(runtime) && access("/sys/fs/cgroup/unified", F_OK) == 0)
+		r = mount_over("tmpfs", "/sys/fs/cgroup", err);
+	return r;
 }
 
 /* ---- the command line ---- */
@@ -356,7 +371,7 @@ static int command_line(const Bundle *b, StrVec *argv, Err **err)
 	strvec_push(argv, path);
 	strvec_pushf(argv, "--root=%s/state", b->place);
 	/* nothing is limited or counted, so no cgroup is wanted; runc cannot do without */
-	if (str_ends(str_of(path), "/crun"))
+	if (is_crun(path))
 		strvec_push(argv, "--cgroup-manager=disabled");
 	strvec_push(argv, "run");
 	strvec_pushf(argv, "--bundle=%s", b->place);
@@ -382,7 +397,7 @@ int runtime_prepare(const SandboxSpec *spec, int reply_fd, StrVec *argv, Err **e
 	if (r == 0)
 		r = write_config(&b, err);
 	if (r == 0)
-		r = mount_proc(err);
+		r = prepare_surroundings(argv->items[0], err);
 	bundle_done(&b);
 	return r;
 }

@@ -53,7 +53,9 @@ void sandbox_spec_done(SandboxSpec *s);
 typedef struct SandboxResult {
 	int exit_status; /* 0…255 */
 	int signal;      /* >0 if killed by one */
-	StrVec made; /* paths (no leading '/') created in upper as mount targets: for DiffOptions.skip */
+	/* Paths (no leading '/') of mount points that had to be created, are still empty, and could not be removed
+	 * again: for DiffOptions.skip. As a rule none. */
+	StrVec made;
 } SandboxResult;
 void sandbox_result_done(SandboxResult *r);
 
@@ -62,9 +64,11 @@ typedef struct Sandbox Sandbox;
 int sandbox_new(Sandbox **ret, Err **err) _warn_unused_;
 /* Output of the program, called from the calling thread. */
 typedef void (*SandboxOutputFn)(void *arg, int stream, const char *text, size_t len);
-/* Runs to the end; every process inside is gone and the mounts are undone when it returns 0, whatever the exit
- * status. Errors mean that the program could not be started (ERR_DENIED, ERR_NOT_FOUND with the reason), or
- * ERR_CANCELLED after sandbox_cancel. May be called from several threads at once. */
+/* Runs to the end; every process inside is gone and the mounts are undone when it returns, whatever the exit
+ * status. Errors mean that the program could not be started: ERR_RUN_FAILED with errnum 127 (no such program, or no
+ * interpreter for it) or 126 (it cannot be executed); ERR_NOT_FOUND for a user, working directory or mount source that
+ * is not there; ERR_DENIED where namespaces are forbidden; other codes with their reason. ERR_CANCELLED after
+ * sandbox_cancel. May be called from several threads at once. */
 int sandbox_run(Sandbox *s, const SandboxSpec *spec, SandboxOutputFn output, void *output_arg,
 	SandboxResult *ret, Err **err) _warn_unused_;
 /* Kills every run in progress; later runs fail. Async-signal-safe. */

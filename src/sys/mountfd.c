@@ -43,6 +43,16 @@ static int fs_option(int fs, const char *type, const MountOption *o, Err **err)
 	return fs_error(err, fs, errno, "mount option", object);
 }
 
+static int fs_options(int fs, const char *type, const MountOption *options, size_t n, Err **err)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = fs_option(fs, type, &options[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int fs_attach(int fs, const char *type, unsigned attributes, int *ret_fd, Err **err)
 {
 	int fd = fsmount(fs, FSMOUNT_CLOEXEC, attributes);
@@ -58,11 +68,12 @@ int mount_new(const char *type, const MountOption *options, size_t n_options, un
 	_cleanup_close_ int fs = fsopen(type, FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return err_sys(err, "mount '%s'", type);
-	for (size_t i = 0; i < n_options; i++) {
-		int r = fs_option(fs, type, &options[i], err);
-		if (r < 0)
-			return r;
-	}
+	const MountOption source = {"source", type, true};
+	int r = fs_options(fs, type, &source, 1, err);
+	if (r == 0)
+		r = fs_options(fs, type, options, n_options, err);
+	if (r < 0)
+		return r;
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fs_error(err, fs, errno, "mount", type);
 	return fs_attach(fs, type, attributes, ret_fd, err);
@@ -119,12 +130,15 @@ int mount_isolate(Err **err)
 /* ---- overlay ---- */
 
 static const MountOption overlay_options[] = {
-	{"redirect_dir", "off", true},
-	{"metacopy", "off", true},
+	{"source", "overlay", true},
 	{"index", "off", true},
 	{"xino", "off", true},
 	{"uuid", "null", true},
 };
+/* userxattr implies both, and excludes saying so */
+static const MountOption with_trusted_xattr[] = {
+	{"redirect_dir", "off", true}, {"metacopy", "off", true}};
+static const MountOption with_user_xattr[] = {{"userxattr", NULL, false}};
 
 /* 0 or -errno. */
 static int add_directory(int fs, const char *key, const char *path)
@@ -153,16 +167,16 @@ static int overlay_by_steps(const OverlayOptions *o, int *ret_fd, Err **err)
 		if (r < 0)
 			return fs_error(err, fs, -r, "overlay of", writable[i][1]);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(overlay_options); i++) {
-		int r = fs_option(fs, "overlay", &overlay_options[i], err);
-		if (r < 0)
-			return r;
-	}
-	if (o->upper && fs_option(fs, "overlay", &(MountOption){"volatile", NULL, true}, err) < 0)
-		return -ERR_SYS;
-	if (o->user_xattr &&
-		fs_option(fs, "overlay", &(MountOption){"userxattr", NULL, false}, err) < 0)
-		return -ERR_SYS;
+	int r = fs_options(fs, "overlay", overlay_options, ARRAY_SIZE(overlay_options), err);
+	if (r == 0 && o->user_xattr)
+		r = fs_options(fs, "overlay", with_user_xattr, ARRAY_SIZE(with_user_xattr), err);
+	else if (r == 0)
+		r = fs_options(
+			fs, "overlay", with_trusted_xattr, ARRAY_SIZE(with_trusted_xattr), err);
+	if (r == 0 && o->upper)
+		r = fs_option(fs, "overlay", &(MountOption){"volatile", NULL, true}, err);
+	if (r < 0)
+		return r;
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return errno == EINVAL ? 1 : fs_error(err, fs, errno, "mount", "overlay");
 	return fs_attach(fs, "overlay", 0, ret_fd, err);

@@ -14,6 +14,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -35,6 +36,7 @@ typedef struct IdRanges {
 } IdRanges;
 
 static int entered = -1; /* UsernsKind */
+static int inside = -1;	 /* as far as known */
 
 static bool has_capability(unsigned cap)
 {
@@ -45,17 +47,18 @@ static bool has_capability(unsigned cap)
 	return data[cap / 32].effective & (1u << (cap % 32));
 }
 
+/* Inode of the initial user namespace in nsfs: fixed in the kernel. A map alone cannot tell: a namespace may map all
+ * ids to themselves. */
+#define INITIAL_USER_NAMESPACE 0xEFFFFFFDu
+
 bool userns_inside(void)
 {
-	_cleanup_buf_ Buf text = BUF_INIT(4096);
-	uint64_t n = 0;
-	if (file_read(AT_FDCWD, "/proc/self/uid_map", text.max, &text, NULL) < 0)
-		return geteuid() != 0;
-	/* "0 0 4294967295" is the initial namespace, or one that cannot be told from it */
-	Str line = str_trim(buf_view(&text));
-	Str number = str_slice(line, (size_t)(str_rfind(line, ' ') + 1), line.len);
-	return str_find(line, '\n') >= 0 || str_to_u64(number, UINT64_MAX, &n, NULL) < 0 ||
-		n != UINT32_MAX;
+	struct stat st;
+	if (inside < 0)
+		inside = stat("/proc/self/ns/user", &st) == 0
+			? st.st_ino != INITIAL_USER_NAMESPACE
+			: geteuid() != 0;
+	return inside;
 }
 
 UsernsKind userns_kind(void)
@@ -317,6 +320,7 @@ int userns_enter(UsernsKind *ret_kind, char **ret_note, Err **err)
 	int r = enter(&o, ret_kind, ret_note, err);
 	id_ranges_done(&o.uids);
 	id_ranges_done(&o.gids);
+	inside = -1;
 	if (r == 0)
 		entered = (int)*ret_kind;
 	return r;
