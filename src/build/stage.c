@@ -40,6 +40,7 @@ static int base_stage(StageRun *s, Err **err)
 	vars_done(&s->vars);
 	vars_copy(&parent->vars, &s->vars);
 	s->lineage = parent->lineage;
+	layer_stack_done(&s->stack);
 	return layer_stack_copy(below, b->store, &s->stack, err);
 }
 
