@@ -5,7 +5,7 @@ set -e
 mkdir -p /out/bin /out/tmp /out/root /out/etc/ssl/certs /out/usr/bin /out/usr/lib /out/usr/share
 chmod 1777 /out/tmp
 cp /usr/bin/busybox /out/bin/busybox
-for applet in $(/out/bin/busybox --list); do ln -s busybox "/out/bin/$applet"; done
+for applet in $(/out/bin/busybox --list); do [ -e "/out/bin/$applet" ] || ln -s busybox "/out/bin/$applet"; done
 cp -a /usr/lib/go-1.19 /out/usr/lib/
 cp -a /usr/share/go-1.19 /out/usr/share/
 ln -s ../lib/go-1.19/bin/go /out/usr/bin/go

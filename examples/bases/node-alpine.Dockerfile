@@ -6,7 +6,7 @@ set -e
 mkdir -p /out/bin /out/tmp /out/root /out/etc /out/usr/bin /out/usr/share
 chmod 1777 /out/tmp
 cp /usr/bin/busybox /out/bin/busybox
-for applet in $(/out/bin/busybox --list); do ln -s busybox "/out/bin/$applet"; done
+for applet in $(/out/bin/busybox --list); do [ -e "/out/bin/$applet" ] || ln -s busybox "/out/bin/$applet"; done
 cp -L /usr/bin/node /out/usr/bin/node
 for library in $(ldd /usr/bin/node | grep -o '/[^ ]*'); do
 	mkdir -p "/out$(dirname "$library")"
