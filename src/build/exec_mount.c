@@ -44,7 +44,8 @@ int mount_set_parse(Step *t, MountSet *m, Err **err)
 			return r;
 		vec_push(&m->mounts, parsed);
 		if (parsed.type == MOUNT_SSH) {
-			r = err_set(err, ERR_UNSUPPORTED, "mount '%s': type=ssh", f->value);
+			r = err_set(err, ERR_UNSUPPORTED,
+				"mount '%s': ssh agents are not supported", f->value);
 			err_hint(err,
 				"give the key as a secret: --secret id=key,src=FILE and "
 				"RUN --mount=type=secret,id=key");

@@ -105,10 +105,10 @@ static int refuse_flags(const Instr *i, Err **err)
 	const char *security = instr_flag(i, "security");
 	int r = 0;
 	if (instr_flag(i, "device")) {
-		r = err_set(err, ERR_UNSUPPORTED, "RUN --device");
+		r = err_set(err, ERR_UNSUPPORTED, "RUN --device is not supported");
 		err_hint(err, "builds have no devices of the host");
 	} else if (security && strcmp(security, "sandbox") != 0) {
-		r = err_set(err, ERR_UNSUPPORTED, "RUN --security=%s", security);
+		r = err_set(err, ERR_UNSUPPORTED, "RUN --security=%s is not supported", security);
 		err_hint(err,
 			"cruet runs every RUN in its sandbox, with docker's default capabilities");
 	}
