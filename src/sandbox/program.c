@@ -91,7 +91,9 @@ static bool script_interpreter(const char *path, char ret[static 256])
 		return false;
 	Str line = {start + 2, n - 2}, word;
 	str_cut(&line, '\n', &word);
-	word = str_trim(word);
+	/* blanks as the kernel sees them: a carriage return is part of the name */
+	while (word.len && (word.ptr[0] == ' ' || word.ptr[0] == '\t'))
+		word = str_slice(word, 1, word.len);
 	size_t len = 0;
 	while (len < word.len && word.ptr[len] != ' ' && word.ptr[len] != '\t' && word.ptr[len])
 		len++;
@@ -165,10 +167,13 @@ static int explain_missing(const char *path, Err **err)
 	if (access(path, F_OK) < 0)
 		return fail(NOT_FOUND, err, "executable file '%s' not found", path);
 	if (script_interpreter(path, interpreter)) {
-		int r = fail(NOT_FOUND, err, "interpreter '%s' of the script '%s' does not exist",
-			interpreter, path);
 		size_t len = strlen(interpreter);
-		if (len && interpreter[len - 1] == '\r')
+		bool windows = len && interpreter[len - 1] == '\r';
+		if (windows)
+			interpreter[len - 1] = '\0';
+		int r = fail(NOT_FOUND, err, "interpreter '%s%s' of the script '%s' does not exist",
+			interpreter, windows ? "\\r" : "", path);
+		if (windows)
 			err_hint(err, "the script has Windows line ends");
 		return r;
 	}

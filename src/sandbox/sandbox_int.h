@@ -127,7 +127,10 @@ Seccomp *seccomp_free(Seccomp *s);
 int seccomp_apply(const Seccomp *s, bool no_tty_input, Err **err) _warn_unused_;
 /* The allowed names, for an OCI runtime; NULL at the end. */
 const char *seccomp_allowed_name(size_t i);
-size_t seccomp_length(const Seccomp *s); /* instructions, for tests */
+/* For tests: the program. */
+struct sock_filter;
+const struct sock_filter *seccomp_code(const Seccomp *s);
+size_t seccomp_length(const Seccomp *s);
 
 /* ---- user.c ---- */
 

@@ -442,6 +442,43 @@ static const struct {
 	{"socket", VERDICT_SOCKET},
 };
 
+#if defined(__x86_64__)
+/* i386 has these under one number each (socketcall, ipc), which is what libseccomp answers, and since Linux 4.3 and
+ * 5.1 also under their own. */
+static const struct {
+	const char *name;
+	int number;
+} i386_direct[] = {
+	{"recvmmsg", 337},
+	{"sendmmsg", 345},
+	{"socket", 359},
+	{"socketpair", 360},
+	{"bind", 361},
+	{"connect", 362},
+	{"listen", 363},
+	{"accept4", 364},
+	{"getsockopt", 365},
+	{"setsockopt", 366},
+	{"getsockname", 367},
+	{"getpeername", 368},
+	{"sendto", 369},
+	{"sendmsg", 370},
+	{"recvfrom", 371},
+	{"recvmsg", 372},
+	{"shutdown", 373},
+	{"semget", 393},
+	{"semctl", 394},
+	{"shmget", 395},
+	{"shmctl", 396},
+	{"shmat", 397},
+	{"shmdt", 398},
+	{"msgget", 399},
+	{"msgsnd", 400},
+	{"msgrcv", 401},
+	{"msgctl", 402},
+};
+#endif
+
 static const uint32_t personalities[] = {0, 0x8, 0x20000, 0x20008, 0xffffffff};
 
 typedef struct Arch {
@@ -478,6 +515,11 @@ const char *seccomp_allowed_name(size_t i)
 	return i < ARRAY_SIZE(allowed) ? allowed[i] : NULL;
 }
 
+const struct sock_filter *seccomp_code(const Seccomp *s)
+{
+	return s->code.items;
+}
+
 size_t seccomp_length(const Seccomp *s)
 {
 	return s->code.len;
@@ -491,9 +533,19 @@ typedef struct Calls {
 	Ranges high; /* one number each */
 } Calls;
 
+static int call_number(const Arch *a, const char *name)
+{
+#if defined(__x86_64__)
+	for (size_t i = 0; a->seccomp == SCMP_ARCH_X86 && i < ARRAY_SIZE(i386_direct); i++)
+		if (strcmp(name, i386_direct[i].name) == 0)
+			return i386_direct[i].number;
+#endif
+	return seccomp_syscall_resolve_name_arch(a->seccomp, name);
+}
+
 static void add_call(Calls *c, const Arch *a, const char *name, Verdict v)
 {
-	int nr = seccomp_syscall_resolve_name_arch(a->seccomp, name);
+	int nr = call_number(a, name);
 	if (nr == __NR_SCMP_ERROR || nr < 0) /* not on this architecture */
 		return;
 	uint32_t n = (uint32_t)nr & ~X32_BIT;

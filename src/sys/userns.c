@@ -35,8 +35,8 @@ typedef struct IdRanges {
 	uint64_t total;
 } IdRanges;
 
-static int entered = -1; /* UsernsKind */
-static int inside = -1;	 /* as far as known */
+static int entered = -1;   /* UsernsKind */
+static int is_inside = -1; /* as far as known */
 
 static bool has_capability(unsigned cap)
 {
@@ -54,11 +54,11 @@ static bool has_capability(unsigned cap)
 bool userns_inside(void)
 {
 	struct stat st;
-	if (inside < 0)
-		inside = stat("/proc/self/ns/user", &st) == 0
+	if (is_inside < 0)
+		is_inside = stat("/proc/self/ns/user", &st) == 0
 			? st.st_ino != INITIAL_USER_NAMESPACE
 			: geteuid() != 0;
-	return inside;
+	return is_inside;
 }
 
 UsernsKind userns_kind(void)
@@ -320,7 +320,7 @@ int userns_enter(UsernsKind *ret_kind, char **ret_note, Err **err)
 	int r = enter(&o, ret_kind, ret_note, err);
 	id_ranges_done(&o.uids);
 	id_ranges_done(&o.gids);
-	inside = -1;
+	is_inside = -1;
 	if (r == 0)
 		entered = (int)*ret_kind;
 	return r;
