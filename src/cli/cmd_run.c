@@ -8,9 +8,7 @@
 #include "sandbox/sandbox.h"
 
 /* What docker run returns when it is docker that failed, not the program. */
-#define EXIT_RUN_FAILED    125
-#define EXIT_NOT_RUNNABLE  126
-#define EXIT_NOT_FOUND_RUN 127
+#define EXIT_RUN_FAILED 125
 
 typedef struct RunOptions {
 	StrVec env, env_files, volumes, add_hosts;
