@@ -15,7 +15,8 @@ done
 cp -a /usr/share/nodejs /out/usr/share/
 cp -a /usr/share/node_modules /out/usr/share/ 2>/dev/null || true
 cp -a /usr/bin/npm /out/usr/bin/
-find /out/usr/share -name '*.d.ts' -o -name '*.map' -o -name '*.md' | xargs -r rm -f
+ln -s ../../bin/busybox /out/usr/bin/env
+find /out/usr/share -type f \( -name '*.d.ts' -o -name '*.map' -o -name '*.md' \) -delete
 printf 'root:x:0:0:root:/root:/bin/sh\n' >/out/etc/passwd
 printf 'root:x:0:\n' >/out/etc/group
 EOF
