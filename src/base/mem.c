@@ -47,10 +47,11 @@ char *xstrdup(const char *s)
 
 char *xstrndup(const char *s, size_t len)
 {
-	char *copy = xmalloc(len + 1);
-	if (len)
-		memcpy(copy, s, len);
-	copy[len] = '\0';
+	size_t n = s ? strnlen(s, len) : 0;
+	char *copy = xmalloc(n + 1);
+	if (n)
+		memcpy(copy, s, n);
+	copy[n] = '\0';
 	return copy;
 }
 

@@ -26,8 +26,8 @@ void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t size);
 void *xreallocarray(void *p, size_t n, size_t size);
 void *xmemdup(const void *p, size_t size);
-char *xstrdup(const char *s); /* NULL in, NULL out */
-char *xstrndup(const char *s, size_t len);
+char *xstrdup(const char *s);              /* NULL in, NULL out */
+char *xstrndup(const char *s, size_t len); /* at most len bytes, up to the first NUL */
 char *xasprintf(const char *fmt, ...) _printf_(1, 2);
 #define xnew(T)      ((T *)xcalloc(1, sizeof(T)))
 #define xnew_n(T, n) ((T *)xcalloc((n), sizeof(T)))
