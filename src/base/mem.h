@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define _cleanup_(f)           _attribute_cleanup_(f)
-#define _attribute_cleanup_(f) __attribute__((cleanup(f)))
+#define _attribute_cleanup_(f) __attribute__((cleanup(f), unused)) /* clang 14 calls it unused */
 #define _printf_(a, b)         __attribute__((format(printf, a, b)))
 #define _warn_unused_          __attribute__((warn_unused_result))
 #define _noreturn_             __attribute__((noreturn))

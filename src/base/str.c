@@ -83,7 +83,31 @@ bool str_cut(Str *rest, char sep, Str *ret_part)
 
 char *str_dup(Str s)
 {
-	return xstrndup(s.ptr, s.len);
+	char *copy = xmalloc(s.len + 1);
+	if (s.len)
+		memcpy(copy, s.ptr, s.len);
+	copy[s.len] = '\0';
+	return copy;
+}
+
+size_t str_utf8(Str s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	if (s.len == 0)
+		return 0;
+	if (p[0] < 0x80)
+		return 1;
+	size_t len = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : 2;
+	if (p[0] < 0xC2 || p[0] > 0xF4 || s.len < len)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xC0) != 0x80)
+			return 0;
+	/* too long a form, a surrogate, past U+10FFFF */
+	if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
+		(p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
+		return 0;
+	return len;
 }
 
 bool cstr_eq(const char *a, const char *b)

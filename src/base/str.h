@@ -37,7 +37,9 @@ Str str_slice(Str s, size_t from, size_t to);
 /* Cuts *rest at the first sep: returns what stood before it and moves *rest behind it. False when
  * *rest is exhausted (rest->ptr == NULL); "a,,b" yields "a", "", "b"; "" yields "" once. */
 bool str_cut(Str *rest, char sep, Str *ret_part);
-char *str_dup(Str s);                       /* owned, NUL-terminated */
+char *str_dup(Str s); /* owned, every byte, NUL-terminated */
+/* Bytes of the well-formed UTF-8 character that s begins with (1 to 4; NUL is one), 0 if it does not. */
+size_t str_utf8(Str s);
 bool cstr_eq(const char *a, const char *b); /* both may be NULL */
 static inline bool cstr_starts(const char *s, const char *prefix)
 {

@@ -94,7 +94,7 @@ int fds_send(int sock, const void *data, size_t len, const int *fds, size_t n_fd
 		struct cmsghdr align;
 	} control = {0};
 	struct iovec iov = {.iov_base = xmemdup(data, len), .iov_len = len};
-	_cleanup_free_ _unused_ void *copy = iov.iov_base; /* freed at the end */
+	_cleanup_free_ void *copy = iov.iov_base;
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
 	if (n_fds > FDS_MAX)
 		return err_set(err, ERR_USAGE, "too many descriptors");
