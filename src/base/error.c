@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/str.h"
+
 static const char *const code_names[_ERR_MAX] = {
 	[ERR_NONE] = "none",
 	[ERR_SYS] = "system",
@@ -28,6 +30,42 @@ const char *err_code_name(ErrCode code)
 	return code < _ERR_MAX ? code_names[code] : "unknown";
 }
 
+/* Bytes at p that a terminal takes as text: not control characters (C1 ones are C2 80 to C2 9F). */
+static size_t text_at(Str s)
+{
+	unsigned char c = (unsigned char)s.ptr[0];
+	size_t len = str_utf8(s);
+	bool control =
+		c < 0x20 || c == 0x7F || (c == 0xC2 && len && (unsigned char)s.ptr[1] < 0xA0);
+	return control ? 0 : len;
+}
+
+/* Takes an owned text and gives it back fit for one line of a terminal. */
+static char *printable(char *text)
+{
+	static const char digits[] = "0123456789abcdef";
+	Str rest = str_of(text);
+	char *out = xmalloc(rest.len * 4 + 1), *to = out;
+	while (rest.len) {
+		size_t n = text_at(rest);
+		if (n) {
+			memcpy(to, rest.ptr, n);
+			to += n;
+		} else {
+			unsigned char c = (unsigned char)rest.ptr[0];
+			*to++ = '\\';
+			*to++ = 'x';
+			*to++ = digits[c >> 4];
+			*to++ = digits[c & 15];
+			n = 1;
+		}
+		rest = str_slice(rest, n, rest.len);
+	}
+	*to = '\0';
+	free(text);
+	return out;
+}
+
 int err_vset(Err **err, ErrCode code, int errnum, const char *fmt, va_list ap)
 {
 	assert(code > ERR_NONE && code < _ERR_MAX);
@@ -39,6 +77,7 @@ int err_vset(Err **err, ErrCode code, int errnum, const char *fmt, va_list ap)
 	e->errnum = errnum;
 	if (vasprintf(&e->message, fmt, ap) < 0)
 		abort();
+	e->message = printable(e->message);
 	*err = e;
 	return -(int)code;
 }
@@ -94,7 +133,7 @@ void err_hint(Err **err, const char *fmt, ...)
 		abort();
 	va_end(ap);
 	free((*err)->hint);
-	(*err)->hint = hint;
+	(*err)->hint = printable(hint);
 }
 
 void err_at(Err **err, const char *file, int line)
@@ -109,7 +148,7 @@ static void prefix_with(Err *e, const char *prefix)
 {
 	char *message = xasprintf("%s: %s", prefix, e->message);
 	free(e->message);
-	e->message = message;
+	e->message = printable(message);
 }
 
 void err_prefix(Err **err, const char *fmt, ...)

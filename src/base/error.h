@@ -8,9 +8,10 @@
  *	if (n < 0)
  *		return err_sys(err, "read '%s'", path);
  *
- * Messages: one line, no trailing dot, the object in '…', no "failed to". ERR_SCOPE(err, "Loading
- * '%s'", path) at the top of an operation prefixes whatever error leaves that scope. Only causes
- * that somebody branches on have a code; the command line maps codes to exit statuses
+ * Messages: one line, no trailing dot, the object in '…', no "failed to". Control characters and what
+ * is not UTF-8 come out as \xNN, so that a hostile name cannot steer a terminal. ERR_SCOPE(err,
+ * "Loading '%s'", path) at the top of an operation prefixes whatever error leaves that scope. Only
+ * causes that somebody branches on have a code; the command line maps codes to exit statuses
  * (docs/ERRORS.md).
  */
 #pragma once

@@ -1,14 +1,19 @@
 /*
- * jansson checks syntax, UTF-8, duplicate keys and NULs; nesting is bounded here before it sees the text, because
- * its own bound (2048) is far above what any document of ours needs and every level costs stack.
+ * jansson checks syntax, UTF-8, duplicate keys and NULs. Nesting is bounded here before it sees
+ * the text, because its own bound (2048) is far above what any document of ours needs and every
+ * level costs stack; so is the number of values, because "{}," makes an object of 200 bytes out of
+ * three.
  */
 #include "base/json.h"
 
 #include "base/limits.h"
+#include "base/map.h"
 
-static int check_depth(Str text, const char *name, Err **err)
+/* Counts openings and commas: every value but the outermost follows one of them. */
+static int check_shape(Str text, const char *name, Err **err)
 {
 	unsigned depth = 0;
+	size_t values = 0;
 	bool in_string = false;
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
@@ -19,8 +24,11 @@ static int check_depth(Str text, const char *name, Err **err)
 				in_string = false;
 		} else if (c == '"') {
 			in_string = true;
-		} else if (c == '{' || c == '[') {
-			if (++depth > LIMIT_JSON_DEPTH)
+		} else if (c == ',' || c == '{' || c == '[') {
+			if (++values > LIMIT_JSON_VALUES)
+				return err_set(err, ERR_LIMIT, "%s: JSON has more than %u values",
+					name, LIMIT_JSON_VALUES);
+			if (c != ',' && ++depth > LIMIT_JSON_DEPTH)
 				return err_set(err, ERR_LIMIT,
 					"%s: JSON is nested deeper than %u levels", name,
 					LIMIT_JSON_DEPTH);
@@ -36,15 +44,13 @@ static int parse(Str text, size_t max_size, const char *name, size_t flags, json
 	json_error_t e;
 	if (text.len > max_size)
 		return err_set(err, ERR_LIMIT, "%s: JSON is longer than %zu bytes", name, max_size);
-	int r = check_depth(text, name, err);
+	int r = check_shape(text, name, err);
 	if (r < 0)
 		return r;
 	json_t *j = json_loadb(text.ptr ? text.ptr : "", text.len, flags, &e);
-	if (!j) {
-		r = err_set(err, ERR_CORRUPT, "%s: malformed JSON at line %d, column %d: %s", name,
-			e.line, e.column, e.text);
-		return r;
-	}
+	if (!j)
+		return err_set(err, ERR_CORRUPT, "%s: malformed JSON at line %d, column %d: %s",
+			name, e.line, e.column, e.text);
 	*ret = j;
 	return 0;
 }
@@ -73,7 +79,8 @@ static int read_strings(const json_t *v, const char *path, const char *name, Str
 	json_array_foreach(v, i, item)
 	{
 		if (!json_is_string(item))
-			return wrong_type(path, name, "an array of strings", err);
+			return err_set(
+				err, ERR_CORRUPT, "%s.%s[%zu]: is not a string", path, name, i);
 		strvec_push(out, json_string_value(item));
 	}
 	return 0;
@@ -89,7 +96,7 @@ static int read_object_keys(
 {
 	const char *key;
 	json_t *item;
-	StrVec keys = {0};
+	_cleanup_strvec_ StrVec keys = {0};
 	if (!json_is_object(v))
 		return wrong_type(path, f->name, "an object", err);
 	json_object_foreach((json_t *)(uintptr_t)v, key, item) strvec_push(&keys, key);
@@ -102,11 +109,10 @@ static int read_object_keys(
 		} else if (json_is_string(item)) {
 			strvec_pushf(out, "%s=%s", keys.items[i], json_string_value(item));
 		} else if (!json_is_null(item)) {
-			strvec_done(&keys);
-			return wrong_type(path, f->name, "an object of strings", err);
+			return err_set(err, ERR_CORRUPT, "%s.%s: the value of '%s' is not a string",
+				path, f->name, keys.items[i]);
 		}
 	}
-	strvec_done(&keys);
 	return 0;
 }
 
@@ -114,10 +120,11 @@ static int read_digest(const json_t *v, const char *path, const char *name, Dige
 {
 	if (!json_is_string(v))
 		return wrong_type(path, name, "a digest", err);
-	int r = digest_parse(str_of(json_string_value(v)), out, err);
-	if (r < 0)
-		err_prefix(err, "%s.%s", path, name);
-	return r;
+	_cleanup_err_ Err *e = NULL;
+	if (digest_parse(str_of(json_string_value(v)), out, &e) == 0)
+		return 0;
+	return err_set(err, err_is(e, ERR_PARSE) ? ERR_CORRUPT : e->code, "%s.%s: %s", path, name,
+		e->message);
 }
 
 static int read_field(const json_t *v, const char *path, const JsonField *f, void *at, Err **err)
@@ -202,6 +209,81 @@ int json_read_object(const json_t *object, const char *path, const JsonField *fi
 		for (size_t i = 0; i < n_fields; i++)
 			field_done(&fields[i], (char *)out + fields[i].offset);
 	return r;
+}
+
+/* ---- writing ---- */
+
+/* Owned text with U+FFFD for what is not UTF-8. */
+static char *to_utf8(const char *text)
+{
+	Str rest = str_of(text);
+	char *out = xmalloc(rest.len * 3 + 1), *to = out;
+	while (rest.len) {
+		size_t n = str_utf8(rest);
+		to = mempcpy(to, n ? rest.ptr : "\xEF\xBF\xBD", n ? n : 3);
+		rest = str_slice(rest, n ? n : 1, rest.len);
+	}
+	*to = '\0';
+	return out;
+}
+
+json_t *json_from_text(const char *text)
+{
+	json_t *j = json_string(text);
+	if (j)
+		return j;
+	_cleanup_free_ char *clean = to_utf8(text);
+	return json_string(clean);
+}
+
+void json_set(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set(object, key, value) < 0) {
+		_cleanup_free_ char *clean = to_utf8(key);
+		json_object_set(object, clean, value);
+	}
+	json_decref(value);
+}
+
+void json_set_text(json_t *object, const char *key, const char *text)
+{
+	json_set(object, key, json_from_text(text));
+}
+
+/* Pairs of the old object whose keys have '=' in them, with the length of the key. */
+static void odd_keys(const json_t *old, Map *ret)
+{
+	const char *key;
+	json_t *item;
+	json_object_foreach((json_t *)(uintptr_t)old, key, item)
+	{
+		if (!strchr(key, '=') || !json_is_string(item))
+			continue;
+		_cleanup_free_ char *pair = xasprintf("%s=%s", key, json_string_value(item));
+		map_put(ret, str_of(pair), (void *)(uintptr_t)strlen(key));
+	}
+}
+
+void json_set_pairs(json_t *object, const char *key, const StrVec *pairs)
+{
+	_cleanup_map_ Map odd = MAP_INIT(NULL);
+	if (pairs->len == 0) {
+		json_object_del(object, key);
+		return;
+	}
+	odd_keys(json_object_get(object, key), &odd);
+	json_t *fresh = json_object();
+	for (size_t i = 0; i < pairs->len; i++) {
+		const char *pair = pairs->items[i];
+		size_t len = (uintptr_t)map_get(&odd, str_of(pair));
+		if (len)
+			map_del(&odd, str_of(pair));
+		else
+			len = strcspn(pair, "=");
+		_cleanup_free_ char *name = xstrndup(pair, len);
+		json_set_text(fresh, name, pair[len] ? pair + len + 1 : "");
+	}
+	json_object_set_new(object, key, fresh);
 }
 
 char *json_text(const json_t *value)

@@ -1,9 +1,10 @@
 /*
  * Strict JSON over jansson, read through tables.
  *
- * Parsing rejects duplicate keys, NUL in strings, bytes behind the document, invalid UTF-8, depth past
- * LIMIT_JSON_DEPTH and size past the caller's bound. A table row names a key, its type, where it goes
- * in a C struct, and whether it must be there; a wrong type gives ERR_CORRUPT naming the path.
+ * Parsing rejects duplicate keys, NUL in strings, bytes behind the document, invalid UTF-8, depth
+ * past LIMIT_JSON_DEPTH, more than LIMIT_JSON_VALUES values and size past the caller's bound. A
+ * table row names a key, its type, where it goes in a C struct, and whether it must be there; a
+ * wrong type gives ERR_CORRUPT naming the path.
  */
 #pragma once
 
@@ -42,6 +43,20 @@ typedef struct JsonField {
  * Unknown keys are ignored: the raw bytes stay the truth. On error nothing of out is left owned. */
 int json_read_object(const json_t *object, const char *path, const JsonField *fields,
 	size_t n_fields, void *out, Err **err) _warn_unused_;
+
+/*
+ * Writing what did not come out of JSON (Dockerfiles, flags, file names): bytes that are not UTF-8
+ * become U+FFFD, one each, as Go does it; jansson's own functions would drop the whole value.
+ */
+json_t *json_from_text(const char *text);                      /* owned */
+void json_set(json_t *object, const char *key, json_t *value); /* takes value */
+void json_set_text(json_t *object, const char *key, const char *text);
+/*
+ * What JSON_FIELD_PAIRS reads: sets object[key] to an object of strings, or removes it when pairs
+ * is empty. Keys with '=' in them, which a pair cannot tell from its value, are known from the old
+ * one.
+ */
+void json_set_pairs(json_t *object, const char *key, const StrVec *pairs);
 
 /* Deterministic text: keys sorted, no spaces, slashes not escaped, no trailing newline. Owned. */
 char *json_text(const json_t *value);

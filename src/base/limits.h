@@ -1,16 +1,17 @@
 /* Bounds on everything that foreign data controls, in one place. */
 #pragma once
 
-#define LIMIT_MANIFEST_SIZE   (4u << 20)  /* bytes of a manifest, index or config */
-#define LIMIT_LAYERS          4096u       /* layers in one image */
-#define LIMIT_INDEX_MANIFESTS 16384u      /* manifests in one index, names in the store */
-#define LIMIT_JSON_DEPTH      64u         /* nesting of arrays and objects */
-#define LIMIT_PATH            4096u       /* bytes of a path inside a layer */
-#define LIMIT_PAX_RECORDS     (1u << 20)  /* bytes of one PAX header body */
-#define LIMIT_XATTR_SIZE      (64u << 10) /* bytes of one extended attribute */
-#define LIMIT_LAYER_ENTRIES   (16u << 20) /* entries of one layer */
-#define LIMIT_DOCKERFILE_SIZE (16u << 20) /* bytes of a Dockerfile */
-#define LIMIT_DOCKERFILE_LINE 65535u      /* bytes of one physical line (BuildKit's scanner) */
+#define LIMIT_MANIFEST_SIZE   (4u << 20)   /* bytes of a manifest, index or config */
+#define LIMIT_LAYERS          4096u        /* layers in one image */
+#define LIMIT_INDEX_MANIFESTS 16384u       /* manifests in one index, names in the store */
+#define LIMIT_JSON_DEPTH      64u          /* nesting of arrays and objects */
+#define LIMIT_JSON_VALUES     (256u << 10) /* values of one document: each costs up to 200 bytes */
+#define LIMIT_PATH            4096u        /* bytes of a path inside a layer */
+#define LIMIT_PAX_RECORDS     (1u << 20)   /* bytes of one PAX header body */
+#define LIMIT_XATTR_SIZE      (64u << 10)  /* bytes of one extended attribute */
+#define LIMIT_LAYER_ENTRIES   (16u << 20)  /* entries of one layer */
+#define LIMIT_DOCKERFILE_SIZE (16u << 20)  /* bytes of a Dockerfile */
+#define LIMIT_DOCKERFILE_LINE 65535u       /* bytes of one physical line (BuildKit's scanner) */
 #define LIMIT_STAGES          1024u /* stages of a Dockerfile; each that is built has a thread */
 #define LIMIT_EXPANSION       (1u << 20)    /* bytes of one expanded word */
 #define LIMIT_SYMLINKS        40            /* links followed in one path */

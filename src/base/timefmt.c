@@ -3,13 +3,17 @@
 #include <stdio.h>
 #include <time.h>
 
+/* What four digits of a year can say: 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z. */
+#define TIME_MIN (-62167219200)
+#define TIME_MAX 253402300799
+
 char *time_format_nsec(int64_t seconds, uint32_t nsec)
 {
 	struct tm tm;
-	time_t t = (time_t)seconds;
+	time_t t = (time_t)MIN(MAX(seconds, TIME_MIN), TIME_MAX);
 	char fraction[16] = "";
 	if (!gmtime_r(&t, &tm))
-		memset(&tm, 0, sizeof(tm));
+		abort();
 	if (nsec) {
 		int n = snprintf(fraction, sizeof(fraction), ".%09u", nsec);
 		while (n > 0 && fraction[n - 1] == '0')
@@ -77,6 +81,13 @@ static bool take_offset(Str *s, int64_t *ret)
 	return true;
 }
 
+static unsigned days_in(unsigned month, unsigned year)
+{
+	static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	return days[month - 1] + (month == 2 && leap);
+}
+
 int time_parse(Str text, int64_t *ret_seconds, uint32_t *ret_nsec, Err **err)
 {
 	Str s = text;
@@ -90,7 +101,8 @@ int time_parse(Str text, int64_t *ret_seconds, uint32_t *ret_nsec, Err **err)
 	if (good && take_char(&s, "."))
 		good = take_fraction(&s, &nsec);
 	good = good && take_offset(&s, &offset) && s.len == 0 && month >= 1 && month <= 12 &&
-		day >= 1 && day <= 31 && hour <= 23 && minute <= 59 && second <= 60;
+		day >= 1 && day <= days_in(month, year) && hour <= 23 && minute <= 59 &&
+		second <= 60;
 	if (!good)
 		return err_set(err, ERR_PARSE, "'" STR_FMT "' is not a time (2024-05-01T12:00:00Z)",
 			STR_ARG(text));
@@ -108,78 +120,104 @@ int time_parse(Str text, int64_t *ret_seconds, uint32_t *ret_nsec, Err **err)
 	return 0;
 }
 
-/* ---- durations ---- */
+/* ---- decimal numbers with a unit ---- */
 
-typedef struct Unit {
-	const char *name;
-	double nsec;
-} Unit;
+/* whole + fraction / scale: exact, where a double would round from 2^53 on. */
+typedef struct Decimal {
+	uint64_t whole, fraction, scale;
+} Decimal;
 
-static const Unit units[] = {
-	{"ns", 1},
-	{"us", 1e3},
-	{"µs", 1e3},
-	{"ms", 1e6},
-	{"s", 1e9},
-	{"m", 60e9},
-	{"h", 3600e9},
-};
-
-/* A decimal number with an optional fraction; exact enough for what people write. */
-static bool take_decimal(Str *s, double *ret)
+/*
+ * Digits with an optional point; fraction digits past the 18th are dropped. False if there is no
+ * digit or it does not fit.
+ */
+static bool take_decimal(Str *s, Decimal *ret)
 {
-	double value = 0, scale = 1;
+	Decimal d = {.scale = 1};
 	size_t digits = 0;
-	bool fraction = false;
+	bool point = false;
 	for (; s->len; *s = str_slice(*s, 1, s->len)) {
 		char c = s->ptr[0];
-		if (c == '.' && !fraction) {
-			fraction = true;
+		if (c == '.' && !point) {
+			point = true;
 			continue;
 		}
 		if (c < '0' || c > '9')
 			break;
+		uint64_t digit = (uint64_t)(c - '0');
 		digits++;
-		value = value * 10 + (c - '0');
-		if (fraction)
-			scale *= 10;
+		if (!point) {
+			if (__builtin_mul_overflow(d.whole, 10, &d.whole) ||
+				__builtin_add_overflow(d.whole, digit, &d.whole))
+				return false;
+		} else if (d.scale < 1000000000000000000) {
+			d.fraction = d.fraction * 10 + digit;
+			d.scale *= 10;
+		}
 	}
-	*ret = value / scale;
+	*ret = d;
 	return digits > 0;
+}
+
+/* total += d * unit, rounded down. False if it does not fit. */
+static bool add_units(uint64_t *total, const Decimal *d, uint64_t unit)
+{
+	unsigned __int128 part = (unsigned __int128)d->fraction * unit / d->scale;
+	uint64_t value;
+	return !__builtin_mul_overflow(d->whole, unit, &value) &&
+		!__builtin_add_overflow(*total, value, total) &&
+		!__builtin_add_overflow(*total, (uint64_t)part, total);
+}
+
+/* ---- durations ---- */
+
+/* Takes a unit's name off the front and gives its nanoseconds; 0 if there is none. */
+static uint64_t take_unit(Str *s)
+{
+	static const struct {
+		const char *name;
+		uint64_t nsec;
+	} units[] = {
+		{"ns", 1},
+		{"us", 1000},
+		{"\u00B5s", 1000}, /* micro sign */
+		{"\u03BCs", 1000}, /* Greek mu */
+		{"ms", 1000000},
+		{"s", 1000000000},
+		{"m", 60000000000},
+		{"h", 3600000000000},
+	};
+	size_t len = 0;
+	while (len < s->len && s->ptr[len] != '.' && (s->ptr[len] < '0' || s->ptr[len] > '9'))
+		len++;
+	Str name = str_slice(*s, 0, len);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (str_eq_cstr(name, units[i].name)) {
+			*s = str_slice(*s, len, s->len);
+			return units[i].nsec;
+		}
+	return 0;
 }
 
 int duration_parse(Str text, int64_t *ret_nsec, Err **err)
 {
 	Str s = text;
-	double total = 0;
-	if (str_eq_cstr(text, "0")) {
-		*ret_nsec = 0;
-		return 0;
-	}
+	uint64_t total = 0;
+	(void)take_char(&s, "+");
 	bool good = s.len > 0;
+	if (str_eq_cstr(s, "0")) /* the only number that needs no unit */
+		s.len = 0;
 	while (good && s.len) {
-		double value = 0;
-		size_t unit_len = 0;
-		const Unit *unit = NULL;
-		good = take_decimal(&s, &value);
-		while (unit_len < s.len && s.ptr[unit_len] != '.' &&
-			(s.ptr[unit_len] < '0' || s.ptr[unit_len] > '9'))
-			unit_len++;
-		for (size_t i = 0; i < ARRAY_SIZE(units); i++)
-			if (str_eq_cstr(str_slice(s, 0, unit_len), units[i].name))
-				unit = &units[i];
-		good = good && unit;
-		if (good) {
-			total += value * unit->nsec;
-			s = str_slice(s, unit_len, s.len);
-		}
+		Decimal d;
+		uint64_t unit = take_decimal(&s, &d) ? take_unit(&s) : 0;
+		good = unit && add_units(&total, &d, unit);
 	}
-	if (!good || total > 9.2e18) {
+	if (!good || total > INT64_MAX) {
 		int r = err_set(err, ERR_PARSE, "'" STR_FMT "' is not a duration", STR_ARG(text));
 		err_hint(err, "examples: 30s, 1m30s, 500ms");
 		return r;
 	}
-	*ret_nsec = (int64_t)(total + 0.5);
+	*ret_nsec = (int64_t)total;
 	return 0;
 }
 
@@ -217,68 +255,84 @@ char *duration_format(int64_t nsec)
 	return buf_steal(&b);
 }
 
+/* ---- for people ---- */
+
+/* docker's steps (go-units HumanDuration); hours are rounded, the rest is cut. */
 char *time_ago(int64_t seconds, int64_t now)
 {
-	static const struct {
-		int64_t from, unit;
-		const char *one, *many;
-	} steps[] = {
-		{2 * 365 * 86400LL, 365 * 86400LL, "year", "years"},
-		{2 * 30 * 86400LL, 30 * 86400LL, "month", "months"},
-		{14 * 86400LL, 7 * 86400LL, "week", "weeks"},
-		{48 * 3600LL, 86400LL, "day", "days"},
-		{2 * 3600LL, 3600LL, "hour", "hours"},
-		{2 * 60LL, 60LL, "minute", "minutes"},
-		{1, 1, "second", "seconds"},
-	};
-	int64_t age = now - seconds;
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-		if (age >= steps[i].from) {
-			long long n = age / steps[i].unit;
-			return xasprintf("%lld %s ago", n, n == 1 ? steps[i].one : steps[i].many);
-		}
-	return xstrdup("just now");
+	int64_t age;
+	if (__builtin_sub_overflow(now, seconds, &age) || age < 1)
+		age = now > seconds ? INT64_MAX / 2 : 0;
+	age = MIN(age, INT64_MAX / 2); /* room to round */
+	long long minutes = age / 60, hours = (age + 1800) / 3600;
+	if (age < 1)
+		return xstrdup("Less than a second ago");
+	if (age == 1)
+		return xstrdup("1 second ago");
+	if (age < 60)
+		return xasprintf("%lld seconds ago", (long long)age);
+	if (minutes == 1)
+		return xstrdup("About a minute ago");
+	if (minutes < 60)
+		return xasprintf("%lld minutes ago", minutes);
+	if (hours == 1)
+		return xstrdup("About an hour ago");
+	if (hours < 48)
+		return xasprintf("%lld hours ago", hours);
+	if (hours < 24 * 7 * 2)
+		return xasprintf("%lld days ago", hours / 24);
+	if (hours < 24 * 30 * 2)
+		return xasprintf("%lld weeks ago", hours / 24 / 7);
+	if (hours < 24 * 365 * 2)
+		return xasprintf("%lld months ago", hours / 24 / 30);
+	return xasprintf("%lld years ago", (long long)(age / 3600 / 24 / 365));
 }
 
 char *size_format(uint64_t bytes)
 {
-	static const char *const names[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+	static const char *const names[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+	char text[32];
 	double n = (double)bytes;
 	size_t i = 0;
 	while (n >= 999.5 && i + 1 < ARRAY_SIZE(names)) {
 		n /= 1000;
 		i++;
 	}
-	if (i == 0)
-		return xasprintf("%lluB", (unsigned long long)bytes);
-	return xasprintf("%.*f%s", n < 9.995 ? 2 : n < 99.95 ? 1 : 0, n, names[i]);
+	/* three digits that count, no zeros behind the point */
+	int digits = i == 0 ? 0 : n < 9.995 ? 2 : n < 99.95 ? 1 : 0;
+	int len = snprintf(text, sizeof(text), "%.*f", digits, n);
+	while (digits && text[len - 1] == '0') {
+		text[--len] = '\0';
+		digits--;
+	}
+	if (text[len - 1] == '.')
+		text[len - 1] = '\0';
+	return xasprintf("%s%s", text, names[i]);
 }
 
 int size_parse(Str text, uint64_t *ret, Err **err)
 {
+	static const char letters[] = "kmgtpe";
 	Str s = text;
-	double value = 0;
-	bool good = take_decimal(&s, &value);
-	double unit = 1;
+	Decimal d;
+	uint64_t unit = 1, total = 0;
+	bool good = take_decimal(&s, &d);
+	(void)take_char(&s, " ");
 	if (good && s.len) {
-		static const char letters[] = "kmgtp";
 		char c = s.ptr[0] >= 'A' && s.ptr[0] <= 'Z' ? (char)(s.ptr[0] + 32) : s.ptr[0];
-		const char *at = strchr(letters, c);
-		if (at && *at) {
+		const char *at = c ? strchr(letters, c) : NULL;
+		if (at) {
 			/* docker reads k, kb and kib alike, as powers of 1024 */
-			for (long i = 0; i <= at - letters; i++)
-				unit *= 1024;
+			unit <<= 10 * (at - letters + 1);
 			s = str_slice(s, 1, s.len);
-			if (s.len && (s.ptr[0] == 'i' || s.ptr[0] == 'I'))
-				s = str_slice(s, 1, s.len);
+			(void)take_char(&s, "iI");
 		}
-		if (s.len && (s.ptr[0] == 'b' || s.ptr[0] == 'B'))
-			s = str_slice(s, 1, s.len);
+		(void)take_char(&s, "bB");
 		good = s.len == 0;
 	}
-	if (!good || value * unit >= 18e18)
+	if (!good || !add_units(&total, &d, unit))
 		return err_set(
 			err, ERR_PARSE, "'" STR_FMT "' is not a size (64m, 1.5GiB)", STR_ARG(text));
-	*ret = (uint64_t)(value * unit);
+	*ret = total;
 	return 0;
 }
