@@ -81,6 +81,10 @@ static int read_rootfs(const json_t *rootfs, const char *name, ImageConfig *c, E
 {
 	size_t i;
 	json_t *item, *ids = json_object_get(rootfs, "diff_ids");
+	const char *type = json_string_value(json_object_get(rootfs, "type"));
+	if (type && *type && strcmp(type, "layers") != 0)
+		return err_set(
+			err, ERR_UNSUPPORTED, "%s.rootfs.type: '%s' is not 'layers'", name, type);
 	if (ids && !json_is_array(ids) && !json_is_null(ids))
 		return err_set(
 			err, ERR_CORRUPT, "%s.rootfs.diff_ids: is not an array of digests", name);
@@ -161,10 +165,24 @@ int config_parse(Str text, const char *name, ImageConfig *ret, Err **err)
 
 /* ---- writing ---- */
 
+/* Shallow: members are replaced, never changed. An empty object if it is none. */
+static json_t *copy_object(const json_t *j)
+{
+	return json_is_object(j) ? json_copy((json_t *)(uintptr_t)j) : json_object();
+}
+
+static void set_flag(json_t *j, const char *key, bool value)
+{
+	if (value)
+		json_object_set_new(j, key, json_true());
+	else
+		json_object_del(j, key);
+}
+
 static void set_string(json_t *j, const char *key, const char *value)
 {
 	if (value && *value)
-		json_object_set_new(j, key, json_string(value));
+		json_set_text(j, key, value);
 	else
 		json_object_del(j, key);
 }
@@ -173,7 +191,7 @@ static json_t *strings(const StrVec *v)
 {
 	json_t *array = json_array();
 	for (size_t i = 0; i < v->len; i++)
-		json_array_append_new(array, json_string(v->items[i]));
+		json_array_append_new(array, json_from_text(v->items[i]));
 	return array;
 }
 
@@ -187,36 +205,21 @@ static void set_strings(json_t *j, const char *key, const StrVec *v, bool presen
 
 static void set_keys(json_t *j, const char *key, const StrVec *v)
 {
+	json_object_del(j, key);
+	if (v->len == 0)
+		return;
 	json_t *map = json_object();
 	for (size_t i = 0; i < v->len; i++)
-		json_object_set_new(map, v->items[i], json_object());
-	if (v->len)
-		json_object_set(j, key, map);
-	else
-		json_object_del(j, key);
-	json_decref(map);
-}
-
-static void set_labels(json_t *j, const StrVec *labels)
-{
-	json_t *map = json_object();
-	for (size_t i = 0; i < labels->len; i++) {
-		const char *eq = strchr(labels->items[i], '=');
-		_cleanup_free_ char *name =
-			xstrndup(labels->items[i], (size_t)(eq - labels->items[i]));
-		json_object_set_new(map, name, json_string(eq + 1));
-	}
-	if (labels->len)
-		json_object_set(j, "Labels", map);
-	else
-		json_object_del(j, "Labels");
-	json_decref(map);
+		json_set(map, v->items[i], json_object());
+	json_set(j, key, map);
 }
 
 static void set_number(json_t *j, const char *key, int64_t n)
 {
 	if (n)
 		json_object_set_new(j, key, json_integer(n));
+	else
+		json_object_del(j, key);
 }
 
 static void set_healthcheck(json_t *j, const Healthcheck *h)
@@ -225,8 +228,8 @@ static void set_healthcheck(json_t *j, const Healthcheck *h)
 		json_object_del(j, "Healthcheck");
 		return;
 	}
-	json_t *o = json_object();
-	json_object_set_new(o, "Test", strings(&h->test));
+	json_t *o = copy_object(json_object_get(j, "Healthcheck"));
+	set_strings(o, "Test", &h->test, h->test.len > 0);
 	set_number(o, "Interval", h->interval);
 	set_number(o, "Timeout", h->timeout);
 	set_number(o, "StartPeriod", h->start_period);
@@ -237,63 +240,70 @@ static void set_healthcheck(json_t *j, const Healthcheck *h)
 
 static json_t *process_json(const ImageConfig *c, const json_t *base)
 {
-	json_t *j = json_is_object(base) ? json_deep_copy(base) : json_object();
+	json_t *j = copy_object(base);
 	set_string(j, "User", c->user);
 	set_string(j, "WorkingDir", c->working_dir);
 	set_string(j, "StopSignal", c->stop_signal);
 	set_strings(j, "Env", &c->env, c->env.len > 0);
 	set_strings(j, "Entrypoint", &c->entrypoint, c->has_entrypoint && c->entrypoint.len > 0);
 	set_strings(j, "Cmd", &c->cmd, c->has_cmd && c->cmd.len > 0);
-	set_strings(j, "Shell", &c->shell, c->has_shell);
+	set_strings(j, "Shell", &c->shell, c->has_shell && c->shell.len > 0);
 	set_strings(j, "OnBuild", &c->on_build, c->on_build.len > 0);
-	if (c->args_escaped)
-		json_object_set_new(j, "ArgsEscaped", json_true());
-	else
-		json_object_del(j, "ArgsEscaped");
-	set_labels(j, &c->labels);
+	set_flag(j, "ArgsEscaped", c->args_escaped);
+	json_set_pairs(j, "Labels", &c->labels);
 	set_keys(j, "ExposedPorts", &c->exposed_ports);
 	set_keys(j, "Volumes", &c->volumes);
 	set_healthcheck(j, &c->healthcheck);
 	return j;
 }
 
-static json_t *history_json(const ImageConfig *c)
+/* Entries of a base stay the first ones, so members unknown here are found at the same place. */
+static json_t *history_json(const ImageConfig *c, const json_t *base)
 {
 	json_t *array = json_array();
-	vec_foreach (&c->history, h) {
-		json_t *o = json_object();
+	for (size_t i = 0; i < c->history.len; i++) {
+		const History *h = &c->history.items[i];
+		json_t *o = copy_object(json_array_get(base, i));
 		set_string(o, "created", h->created);
 		set_string(o, "created_by", h->created_by);
 		set_string(o, "author", h->author);
 		set_string(o, "comment", h->comment);
-		if (h->empty_layer)
-			json_object_set_new(o, "empty_layer", json_true());
+		set_flag(o, "empty_layer", h->empty_layer);
 		json_array_append_new(array, o);
 	}
 	return array;
 }
 
+static json_t *rootfs_json(const ImageConfig *c, const json_t *base)
+{
+	json_t *j = copy_object(base), *ids = json_array();
+	vec_foreach (&c->diff_ids, d)
+		json_array_append_new(ids, json_string(digest_str(d).s));
+	json_set_text(j, "type", "layers");
+	json_set(j, "diff_ids", ids);
+	return j;
+}
+
 char *config_text(const ImageConfig *c)
 {
-	/* Docker's members about the container a base was committed from; wrong for anything derived of it */
+	/*
+	 * Docker's members about the container a base was committed from: wrong for anything
+	 * derived of it
+	 */
 	static const char *const stale[] = {"container", "container_config", "id", "parent",
 		"docker_version", "throwaway", "Size", "checksum"};
 	_cleanup_json_ json_t *j = c->raw ? json_copy(c->raw) : json_object();
 	for (size_t i = 0; i < ARRAY_SIZE(stale); i++)
 		json_object_del(j, stale[i]);
-	json_t *rootfs = json_object(), *ids = json_array();
-	vec_foreach (&c->diff_ids, d)
-		json_array_append_new(ids, json_string(digest_str(d).s));
-	json_object_set_new(rootfs, "type", json_string("layers"));
-	json_object_set_new(rootfs, "diff_ids", ids);
+	const char *os = c->platform.os, *arch = c->platform.arch;
 	set_string(j, "created", c->created);
 	set_string(j, "author", c->author);
-	set_string(j, "os", c->platform.os ? c->platform.os : "linux");
-	set_string(j, "architecture", c->platform.arch ? c->platform.arch : "amd64");
+	set_string(j, "os", os && *os ? os : "linux");
+	set_string(j, "architecture", arch && *arch ? arch : "amd64");
 	set_string(j, "variant", c->platform.variant);
 	json_object_set_new(j, "config", process_json(c, json_object_get(j, "config")));
-	json_object_set_new(j, "rootfs", rootfs);
-	json_object_set_new(j, "history", history_json(c));
+	json_object_set_new(j, "rootfs", rootfs_json(c, json_object_get(j, "rootfs")));
+	json_object_set_new(j, "history", history_json(c, json_object_get(j, "history")));
 	return json_text(j);
 }
 

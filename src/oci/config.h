@@ -1,7 +1,9 @@
 /*
- * Image config (OCI image-spec config.md plus Docker's extension fields: Healthcheck, OnBuild, Shell,
- * ArgsEscaped). Unknown keys of a base survive: `raw` keeps the document and config_text patches the
- * known fields into it. (spec: build.md 1–13)
+ * Image config (OCI image-spec config.md plus Docker's extension fields: Healthcheck, OnBuild,
+ * Shell, ArgsEscaped). Unknown keys of a base survive: `raw` keeps the document and config_text
+ * patches the known fields into it. Not so the legacy members of Docker about the container the
+ * base was committed from (container, container_config, id, parent, docker_version …): they stay
+ * in raw and would be wrong in what config_text describes. (spec: build.md 1–13)
  */
 #pragma once
 
@@ -40,13 +42,20 @@ typedef struct ImageConfig {
 } ImageConfig;
 
 int config_parse(Str text, const char *name, ImageConfig *ret, Err **err) _warn_unused_;
-/* Deterministic JSON (sorted keys); owned. */
+/*
+ * Deterministic JSON (sorted keys, `<>&` as they are); owned. Empty fields are left out as
+ * BuildKit leaves them out: Cmd and Entrypoint [] read back as absent, which means the same to
+ * whatever runs the image.
+ */
 char *config_text(const ImageConfig *c);
 void config_init_scratch(ImageConfig *c, const Platform *platform); /* PATH, WorkingDir "/" */
 void config_copy(const ImageConfig *src, ImageConfig *ret);         /* deep */
 void config_done(ImageConfig *c);
-/* Makes the number of history entries with a layer equal the number of diffIDs: real bases exist where it is
- * not (spec 1). Missing ones are added, surplus ones become empty; times are taken from neighbours. */
+/*
+ * Makes the number of history entries with a layer equal the number of diffIDs: real bases exist
+ * where it is not (spec 1). Missing ones are added, surplus ones become empty; times are taken
+ * from neighbours.
+ */
 void config_fix_history(ImageConfig *c);
 /* Labels: last wins. */
 void config_set_label(ImageConfig *c, const char *key, const char *value);

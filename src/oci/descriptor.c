@@ -28,6 +28,11 @@ static int read_platform(const json_t *object, const char *path, Platform *ret, 
 	return json_read_object(object, where, fields, ARRAY_SIZE(fields), ret, err);
 }
 
+static bool is_word(const char *s)
+{
+	return s && *s;
+}
+
 int descriptor_read(const json_t *object, const char *path, Descriptor *ret, Err **err)
 {
 	typedef struct Parsed {
@@ -44,8 +49,9 @@ int descriptor_read(const json_t *object, const char *path, Descriptor *ret, Err
 	Parsed p = {0};
 	int r = json_read_object(object, path, fields, ARRAY_SIZE(fields), &p, err);
 	if (r == 0 && p.platform) {
-		p.d.has_platform = true;
 		r = read_platform(p.platform, path, &p.d.platform, err);
+		/* {} and empty words say nothing */
+		p.d.has_platform = is_word(p.d.platform.os) || is_word(p.d.platform.arch);
 	}
 	json_decref(p.platform);
 	if (r < 0) {
@@ -59,39 +65,30 @@ int descriptor_read(const json_t *object, const char *path, Descriptor *ret, Err
 	return 0;
 }
 
-static void set_pairs(json_t *object, const char *key, const StrVec *pairs)
+/* os.version, os.features and what else a platform has stay as they were read. */
+static json_t *platform_json(const Platform *p, const json_t *old)
 {
-	json_t *map = json_object();
-	for (size_t i = 0; i < pairs->len; i++) {
-		const char *eq = strchr(pairs->items[i], '=');
-		_cleanup_free_ char *name =
-			xstrndup(pairs->items[i], (size_t)(eq - pairs->items[i]));
-		json_object_set_new(map, name, json_string(eq + 1));
-	}
-	if (pairs->len)
-		json_object_set(object, key, map);
-	else
-		json_object_del(object, key);
-	json_decref(map);
+	json_t *j = json_is_object(old) ? json_copy((json_t *)(uintptr_t)old) : json_object();
+	if (p->os)
+		json_set_text(j, "os", p->os);
+	if (p->arch)
+		json_set_text(j, "architecture", p->arch);
+	if (p->variant && *p->variant)
+		json_set_text(j, "variant", p->variant);
+	return j;
 }
 
 json_t *descriptor_json(const Descriptor *d)
 {
 	json_t *j = d->raw ? json_copy(d->raw) : json_object();
-	json_object_set_new(j, "mediaType", json_string(d->media_type));
-	json_object_set_new(j, "digest", json_string(digest_str(&d->digest).s));
-	json_object_set_new(j, "size", json_integer((json_int_t)d->size));
-	set_pairs(j, "annotations", &d->annotations);
-	if (d->has_platform && !d->raw) {
-		json_t *p = json_object();
-		if (d->platform.os)
-			json_object_set_new(p, "os", json_string(d->platform.os));
-		if (d->platform.arch)
-			json_object_set_new(p, "architecture", json_string(d->platform.arch));
-		if (d->platform.variant && *d->platform.variant)
-			json_object_set_new(p, "variant", json_string(d->platform.variant));
-		json_object_set_new(j, "platform", p);
-	}
+	if (d->media_type && *d->media_type)
+		json_set_text(j, "mediaType", d->media_type);
+	json_set_text(j, "digest", digest_str(&d->digest).s);
+	json_set(j, "size", json_integer((json_int_t)d->size));
+	json_set_pairs(j, "annotations", &d->annotations);
+	if (d->has_platform)
+		json_set(
+			j, "platform", platform_json(&d->platform, json_object_get(j, "platform")));
 	return j;
 }
 

@@ -17,13 +17,15 @@
 #define MT_DOCKER_LAYER_TAR "application/vnd.docker.image.rootfs.diff.tar"
 
 typedef struct Descriptor {
-	char *media_type; /* owned */
+	char *media_type; /* owned; "" when the document leaves it out */
 	Digest digest;
 	uint64_t size;
 	StrVec annotations; /* "key=value", sorted */
 	bool has_platform;
 	Platform platform;
-	json_t *raw; /* owned: what was read, so that unknown members survive; NULL for a new one */
+	/* owned: what was read, so that urls, data, artifactType and members unknown here survive
+	 * descriptor_json; NULL for a new one */
+	json_t *raw;
 } Descriptor;
 int descriptor_read(const json_t *object, const char *path, Descriptor *ret, Err **err)
 	_warn_unused_;

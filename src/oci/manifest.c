@@ -45,7 +45,12 @@ static void document_done(Document *d)
 	strvec_done(&d->annotations);
 }
 
-static int check_document(const Document *d, const char *name, bool right_type, Err **err)
+/*
+ * other: a member that only the other kind of document has. One that two readers take for two
+ * things is refused, as registries do (CVE-2021-41190).
+ */
+static int check_document(const json_t *j, const Document *d, const char *name, bool right_type,
+	const char *other, Err **err)
 {
 	if (d->schema_version == 1)
 		return err_set(err, ERR_UNSUPPORTED,
@@ -56,6 +61,10 @@ static int check_document(const Document *d, const char *name, bool right_type, 
 	if (d->media_type && !right_type)
 		return err_set(
 			err, ERR_CORRUPT, "%s: has the media type '%s'", name, d->media_type);
+	if (json_object_get(j, other))
+		return err_set(err, ERR_CORRUPT,
+			"%s.%s: may not be there, the document is manifest and index at once", name,
+			other);
 	return 0;
 }
 
@@ -75,7 +84,8 @@ int manifest_parse(Str text, const char *name, Manifest *ret, Err **err)
 	if (r == 0)
 		r = json_read_object(j, name, fields, ARRAY_SIZE(fields), &d, err);
 	if (r == 0)
-		r = check_document(&d, name, media_type_is_manifest(d.media_type), err);
+		r = check_document(
+			j, &d, name, media_type_is_manifest(d.media_type), "manifests", err);
 	if (r == 0) {
 		_cleanup_free_ char *path = xasprintf("%s.config", name);
 		r = descriptor_read(d.config, path, &m.config, err);
@@ -95,20 +105,6 @@ int manifest_parse(Str text, const char *name, Manifest *ret, Err **err)
 	return 0;
 }
 
-static void set_annotations(json_t *j, const StrVec *annotations)
-{
-	json_t *map = json_object();
-	for (size_t i = 0; i < annotations->len; i++) {
-		const char *eq = strchr(annotations->items[i], '=');
-		_cleanup_free_ char *name =
-			xstrndup(annotations->items[i], (size_t)(eq - annotations->items[i]));
-		json_object_set_new(map, name, json_string(eq + 1));
-	}
-	if (annotations->len)
-		json_object_set(j, "annotations", map);
-	json_decref(map);
-}
-
 static json_t *descriptors_json(const Descriptors *all)
 {
 	json_t *array = json_array();
@@ -120,12 +116,11 @@ static json_t *descriptors_json(const Descriptors *all)
 char *manifest_text(const Manifest *m)
 {
 	_cleanup_json_ json_t *j = json_object();
-	json_object_set_new(j, "schemaVersion", json_integer(2));
-	json_object_set_new(
-		j, "mediaType", json_string(m->media_type ? m->media_type : MT_OCI_MANIFEST));
-	json_object_set_new(j, "config", descriptor_json(&m->config));
-	json_object_set_new(j, "layers", descriptors_json(&m->layers));
-	set_annotations(j, &m->annotations);
+	json_set(j, "schemaVersion", json_integer(2));
+	json_set_text(j, "mediaType", m->media_type ? m->media_type : MT_OCI_MANIFEST);
+	json_set(j, "config", descriptor_json(&m->config));
+	json_set(j, "layers", descriptors_json(&m->layers));
+	json_set_pairs(j, "annotations", &m->annotations);
 	return json_text(j);
 }
 
@@ -153,7 +148,7 @@ int image_index_parse(Str text, const char *name, ImageIndex *ret, Err **err)
 	if (r == 0)
 		r = json_read_object(j, name, fields, ARRAY_SIZE(fields), &d, err);
 	if (r == 0)
-		r = check_document(&d, name, media_type_is_index(d.media_type), err);
+		r = check_document(j, &d, name, media_type_is_index(d.media_type), "layers", err);
 	if (r == 0) {
 		_cleanup_free_ char *path = xasprintf("%s.manifests", name);
 		r = read_descriptors(d.list, path, LIMIT_INDEX_MANIFESTS, &i.manifests, err);
@@ -163,6 +158,7 @@ int image_index_parse(Str text, const char *name, ImageIndex *ret, Err **err)
 		return r;
 	}
 	i.media_type = d.media_type ? TAKE_PTR(d.media_type) : xstrdup(MT_OCI_INDEX);
+	i.raw = TAKE_PTR(j);
 	i.annotations = d.annotations;
 	d.annotations = (StrVec){0};
 	*ret = i;
@@ -171,12 +167,11 @@ int image_index_parse(Str text, const char *name, ImageIndex *ret, Err **err)
 
 char *image_index_text(const ImageIndex *i)
 {
-	_cleanup_json_ json_t *j = json_object();
-	json_object_set_new(j, "schemaVersion", json_integer(2));
-	json_object_set_new(
-		j, "mediaType", json_string(i->media_type ? i->media_type : MT_OCI_INDEX));
-	json_object_set_new(j, "manifests", descriptors_json(&i->manifests));
-	set_annotations(j, &i->annotations);
+	_cleanup_json_ json_t *j = i->raw ? json_copy(i->raw) : json_object();
+	json_set(j, "schemaVersion", json_integer(2));
+	json_set_text(j, "mediaType", i->media_type ? i->media_type : MT_OCI_INDEX);
+	json_set(j, "manifests", descriptors_json(&i->manifests));
+	json_set_pairs(j, "annotations", &i->annotations);
 	return json_text(j);
 }
 
@@ -185,14 +180,16 @@ void image_index_done(ImageIndex *i)
 	free(i->media_type);
 	descriptors_done(&i->manifests);
 	strvec_done(&i->annotations);
+	json_decref(i->raw);
 	*i = (ImageIndex){0};
 }
 
+/* BuildKit's attestations have the platform unknown/unknown. */
 static bool is_attestation(const Descriptor *d)
 {
 	return cstr_eq(strvec_env_get(&d->annotations, "vnd.docker.reference.type"),
 		       "attestation-manifest") ||
-		(d->has_platform && cstr_eq(d->platform.os, "unknown"));
+		cstr_eq(d->platform.os, "unknown") || cstr_eq(d->platform.arch, "unknown");
 }
 
 const Descriptor *image_index_select(const ImageIndex *i, const Platform *want)

@@ -20,9 +20,13 @@ typedef struct ImageIndex {
 	char *media_type;
 	Descriptors manifests;
 	StrVec annotations;
+	json_t *raw; /* owned: what was read, so that unknown members survive; NULL for a new one */
 } ImageIndex;
 int image_index_parse(Str text, const char *name, ImageIndex *ret, Err **err) _warn_unused_;
 char *image_index_text(const ImageIndex *i);
 void image_index_done(ImageIndex *i);
-/* Best manifest for the platform, NULL if none fits; borrowed. Attestation entries never match. */
+/*
+ * Best manifest for the platform, the first among equals; NULL if none fits; borrowed. Attestation
+ * entries never match; a single entry without a platform matches any.
+ */
 const Descriptor *image_index_select(const ImageIndex *i, const Platform *want);

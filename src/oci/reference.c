@@ -1,13 +1,15 @@
 /*
- * Grammar (distribution project): a first component with '.' or ':' in it, "localhost", an upper-case letter or
- * "[v6]" is a host; path components are lower-case words joined by ".", "_", "__" or dashes.
+ * Grammar (distribution project): a first component with '.' or ':' in it, "localhost", an
+ * upper-case letter or "[v6]" is a host; path components are lower-case words joined by ".", "_",
+ * "__" or dashes.
  */
 #include "oci/reference.h"
 
 #include "base/limits.h"
 
 #define DEFAULT_HOST "docker.io"
-#define MAX_NAME     255 /* host and path together, as the registries bound it */
+#define OFFICIAL     "library/" /* where docker.io keeps the names of one component */
+#define MAX_NAME     255        /* host and path together, as the registries bound it */
 #define MAX_TAG      128
 
 static bool lower_alnum(char c)
@@ -61,6 +63,12 @@ static bool valid_port(Str port)
 	return str_to_u64(port, 65535, &n, NULL) == 0;
 }
 
+static bool ipv6_char(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
+		c == ':';
+}
+
 static bool valid_host(Str host)
 {
 	if (host.len && host.ptr[0] == '[') {
@@ -68,7 +76,7 @@ static bool valid_host(Str host)
 		if (end < 2)
 			return false;
 		for (ssize_t i = 1; i < end; i++)
-			if (!strchr("0123456789abcdefABCDEF:.", host.ptr[i]))
+			if (!ipv6_char(host.ptr[i]))
 				return false;
 		Str rest = str_slice(host, (size_t)end + 1, host.len);
 		return rest.len == 0 ||
@@ -94,7 +102,8 @@ static bool valid_tag(Str tag)
 	if (tag.len == 0 || tag.len > MAX_TAG || !(alnum(tag.ptr[0]) || tag.ptr[0] == '_'))
 		return false;
 	for (size_t i = 1; i < tag.len; i++)
-		if (!alnum(tag.ptr[i]) && !strchr("_.-", tag.ptr[i]))
+		if (!alnum(tag.ptr[i]) && tag.ptr[i] != '_' && tag.ptr[i] != '.' &&
+			tag.ptr[i] != '-')
 			return false;
 	return true;
 }
@@ -114,7 +123,7 @@ static int check_path(Str whole, Str path, Err **err)
 			STR_ARG(whole));
 	if (has_upper(path))
 		return err_set(err, ERR_PARSE,
-			"image name '" STR_FMT "': the repository must be lower case",
+			"image name '" STR_FMT "': the repository name must be lowercase",
 			STR_ARG(whole));
 	while (str_cut(&rest, '/', &component))
 		if (!valid_component(component))
@@ -124,59 +133,80 @@ static int check_path(Str whole, Str path, Err **err)
 	return 0;
 }
 
+/* Cuts "@digest" and ":tag" off the end of *name. */
+static int take_suffixes(Str whole, Str *name, Reference *ref, Str *ret_tag, Err **err)
+{
+	ssize_t at = str_find(*name, '@');
+	if (at >= 0) {
+		Str digest = str_slice(*name, (size_t)at + 1, name->len);
+		int r = digest_parse(digest, &ref->digest, err);
+		if (r < 0) {
+			err_prefix(err, "image name '" STR_FMT "'", STR_ARG(whole));
+			return r;
+		}
+		ref->has_digest = true;
+		*name = str_slice(*name, 0, (size_t)at);
+	}
+	ssize_t colon = str_rfind(*name, ':');
+	if (colon <= str_rfind(*name, '/'))
+		return 0;
+	*ret_tag = str_slice(*name, (size_t)colon + 1, name->len);
+	*name = str_slice(*name, 0, (size_t)colon);
+	if (!valid_tag(*ret_tag))
+		return err_set(err, ERR_PARSE,
+			"image name '" STR_FMT "': the tag '" STR_FMT "' is not valid",
+			STR_ARG(whole), STR_ARG(*ret_tag));
+	return 0;
+}
+
+/* Cuts "host/" off the front of *name, if there is one. */
+static int take_host(Str whole, Str *name, Str *ret_host, Err **err)
+{
+	ssize_t slash = str_find(*name, '/');
+	if (slash < 0 || !looks_like_host(str_slice(*name, 0, (size_t)slash)))
+		return 0;
+	*ret_host = str_slice(*name, 0, (size_t)slash);
+	*name = str_slice(*name, (size_t)slash + 1, name->len);
+	if (valid_host(*ret_host))
+		return 0;
+	int r = err_set(err, ERR_PARSE,
+		"image name '" STR_FMT "': the host '" STR_FMT "' is not valid", STR_ARG(whole),
+		STR_ARG(*ret_host));
+	if (str_ends(*ret_host, ":") && str_starts(*name, "/"))
+		err_hint(err, "an image name has no '" STR_FMT "//' in front", STR_ARG(*ret_host));
+	return r;
+}
+
 int reference_parse(Str text, Reference *ret, Err **err)
 {
 	Reference ref = {0};
-	Str rest = text, host = STR(DEFAULT_HOST), tag = STR("");
+	Digest id;
+	Str name = text, host = STR(DEFAULT_HOST), tag = STR("");
 	if (text.len == 0)
 		return err_set(err, ERR_PARSE, "an image name is missing");
 	if (text.len > LIMIT_REFERENCE)
 		return err_set(err, ERR_PARSE, "an image name of %zu bytes is too long", text.len);
-	ssize_t at = str_find(rest, '@');
-	if (at >= 0) {
-		int r = digest_parse(str_slice(rest, (size_t)at + 1, rest.len), &ref.digest, err);
-		if (r < 0) {
-			err_prefix(err, "image name '" STR_FMT "'", STR_ARG(text));
-			return r;
-		}
-		ref.has_digest = true;
-		rest = str_slice(rest, 0, (size_t)at);
-	}
-	ssize_t slash = str_find(rest, '/'), last_slash = str_rfind(rest, '/'),
-		colon = str_rfind(rest, ':');
-	bool has_tag = colon > last_slash && !(slash < 0 && rest.len && rest.ptr[0] == '[');
-	if (has_tag) {
-		tag = str_slice(rest, (size_t)colon + 1, rest.len);
-		rest = str_slice(rest, 0, (size_t)colon);
-		if (!valid_tag(tag))
-			return err_set(err, ERR_PARSE,
-				"image name '" STR_FMT "': the tag '" STR_FMT "' is not valid",
-				STR_ARG(text), STR_ARG(tag));
-	}
-	if (slash >= 0 && looks_like_host(str_slice(rest, 0, (size_t)slash))) {
-		host = str_slice(rest, 0, (size_t)slash);
-		rest = str_slice(rest, (size_t)slash + 1, rest.len);
-		if (!valid_host(host))
-			return err_set(err, ERR_PARSE,
-				"image name '" STR_FMT "': the host '" STR_FMT "' is not valid",
-				STR_ARG(text), STR_ARG(host));
-	}
-	int r = check_path(text, rest, err);
+	if (digest_parse_hex(text, &id))
+		return err_set(
+			err, ERR_PARSE, "'" STR_FMT "' is an image ID, not a name", STR_ARG(text));
+	int r = take_suffixes(text, &name, &ref, &tag, err);
+	if (r == 0)
+		r = take_host(text, &name, &host, err);
+	if (r == 0)
+		r = check_path(text, name, err);
 	if (r < 0)
 		return r;
-	Digest id;
-	if (slash < 0 && digest_parse_hex(rest, &id))
-		return err_set(
-			err, ERR_PARSE, "'" STR_FMT "' is an image ID, not a name", STR_ARG(rest));
-	if (host.len + rest.len + 1 > MAX_NAME)
+	bool hub = str_eq_cstr(host, DEFAULT_HOST) || str_eq_cstr(host, "index.docker.io");
+	bool official = hub && str_find(name, '/') < 0;
+	size_t full = (hub ? strlen(DEFAULT_HOST) : host.len) + 1 + name.len +
+		(official ? strlen(OFFICIAL) : 0);
+	if (full > MAX_NAME)
 		return err_set(err, ERR_PARSE, "image name '" STR_FMT "' is longer than %d bytes",
 			STR_ARG(text), MAX_NAME);
-	bool hub = str_eq_cstr(host, DEFAULT_HOST) || str_eq_cstr(host, "index.docker.io");
 	ref.host = hub ? xstrdup(DEFAULT_HOST) : str_dup(host);
-	ref.path = hub && str_find(rest, '/') < 0 ? xasprintf("library/" STR_FMT, STR_ARG(rest))
-						  : str_dup(rest);
-	if (has_tag || !ref.has_digest)
-		ref.tag = has_tag ? str_dup(tag) : xstrdup("latest");
+	ref.path = xasprintf("%s" STR_FMT, official ? OFFICIAL : "", STR_ARG(name));
+	if (tag.len || !ref.has_digest)
+		ref.tag = tag.len ? str_dup(tag) : xstrdup("latest");
 	*ret = ref;
 	return 0;
 }
@@ -206,8 +236,12 @@ char *reference_familiar_repository(const Reference *r)
 	if (strcmp(r->host, DEFAULT_HOST) != 0)
 		return xasprintf("%s/%s", r->host, r->path);
 	const char *path = r->path;
-	if (cstr_starts(path, "library/") && !strchr(path + 8, '/'))
-		path += 8;
+	if (cstr_starts(path, OFFICIAL) && !strchr(path + strlen(OFFICIAL), '/'))
+		path += strlen(OFFICIAL);
+	/* a path on docker.io that would read as a host when it stood alone */
+	const char *slash = strchr(path, '/');
+	if (slash && looks_like_host((Str){path, (size_t)(slash - path)}))
+		return xasprintf("%s/%s", r->host, path);
 	return xstrdup(path);
 }
 

@@ -1,7 +1,7 @@
 /*
- * Image names: [host[:port]/]path[:tag][@digest], normalised as docker does: no host means docker.io,
- * one component on docker.io gets "library/", no tag and no digest means "latest". (spec: transfer.md
- * 4.3; grammar of the distribution project)
+ * Image names: [host[:port]/]path[:tag][@digest], normalised as docker does: no host means
+ * docker.io, one component on docker.io gets "library/", no tag and no digest means "latest".
+ * (spec: transfer.md 4.3; grammar of the distribution project)
  */
 #pragma once
 
