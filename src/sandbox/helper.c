@@ -42,14 +42,19 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
-/* Standard input and output belong to the caller alone; errors of sanitizers may be seen. */
-static void drop_stdio(void)
+/* Nothing of the caller's may be held here: not its terminal or pipes (but stderr, for sanitizers), not the locks
+ * that are bound to descriptors, not the sockets of other helpers. */
+static void drop_descriptors(int sock)
 {
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, 0);
 		dup2(null, 1);
 	}
+	if (sock > 3)
+		(void)close_range(3, (unsigned)sock - 1, 0);
+	(void)close_range((unsigned)sock + 1, ~0u, 0);
+	null = -1;
 }
 
 static void close_all(int *fds, size_t n)
@@ -147,13 +152,14 @@ static bool turn(Helper *h)
 
 void helper_main(int sock, pid_t caller)
 {
-	Helper h = {.sock = sock};
+	/* out of the way of 0 to 2, where a caller started without them may have it */
+	Helper h = {.sock = fcntl(sock, F_DUPFD_CLOEXEC, 3)};
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (getppid() != caller)
+	if (h.sock < 0 || getppid() != caller)
 		_exit(1);
 	(void)prctl(PR_SET_NAME, "cruet-sandbox");
 	reset_signals();
-	drop_stdio();
+	drop_descriptors(h.sock);
 	h.self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (unshare(CLONE_NEWNS) < 0)
 		(void)!refuse(&h.isolate_error);

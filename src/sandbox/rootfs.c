@@ -140,6 +140,37 @@ char *rootfs_scratch(const SandboxSpec *spec, size_t i)
 	return spec->upper ? xasprintf("%s.scratch-%zu", spec->upper, i) : NULL;
 }
 
+static bool is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+	return path && strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
+}
+
+static bool any_below(const StrVec *paths, const char *dir)
+{
+	for (size_t i = 0; i < paths->len; i++)
+		if (is_below(paths->items[i], dir))
+			return true;
+	return false;
+}
+
+/* A directory that nothing of this run is in, to be covered for a moment; NULL if there is none. */
+static const char *unused_place(const SandboxSpec *spec)
+{
+	static const char *const places[] = {
+		"/tmp", "/mnt", "/var/tmp", "/run", "/media", "/srv", "/opt"};
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		bool used = any_below(&spec->lowers, places[i]) ||
+			is_below(spec->rootfs, places[i]) || access(places[i], F_OK) < 0;
+		vec_foreach (&spec->mounts, m)
+			used = used || any_below(&m->lowers, places[i]) ||
+				is_below(m->source, places[i]);
+		if (!used)
+			return places[i];
+	}
+	return NULL;
+}
+
 /* The two directories of a writable view: beside the upper directory (the caller made them), else in memory. */
 static int scratch_dirs(
 	const SandboxSpec *spec, size_t i, char **ret_upper, char **ret_work, Err **err)
@@ -147,7 +178,10 @@ static int scratch_dirs(
 	_cleanup_free_ char *dir = rootfs_scratch(spec, i);
 	if (!dir) {
 		_cleanup_close_ int fd = -1, target = -1;
-		dir = xstrdup("/tmp");
+		dir = xstrdup(unused_place(spec));
+		if (!dir)
+			return err_set(
+				err, ERR_UNSUPPORTED, "no place for a writable view in memory");
 		int r = mount_new("tmpfs", NULL, 0, MOUNT_NO_SUID | MOUNT_NO_DEV, &fd, err);
 		if (r < 0)
 			return r;
