@@ -63,8 +63,8 @@ static int place_source(CopyPlan *p, const Source *s, const Destination *d, Err 
 				err, ERR_EXISTS, "cannot copy to non-directory '/%s'", d->path);
 		size_t first = p->entries.len;
 		r = copy_gather(p, s, d->path, err);
-		/* the directory's own entry: an existing or just created destination keeps its metadata (27) */
-		if (r == 0 && p->entries.len > first && (d->exists || d->dir))
+		/* only the contents are copied: the destination keeps its metadata (27), or is made as a parent is */
+		if (r == 0 && p->entries.len > first)
 			p->entries.items[first].keep_existing = true;
 		return r;
 	}

@@ -10,6 +10,8 @@ import tempfile
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+import engines  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("CRUET_SHARED", ROOT.parent / "shared"))
 CRUET = os.environ.get("CRUET", str(ROOT / "build" / "cruet"))
@@ -147,3 +149,13 @@ def alpined(cruet, alpine_tar):
     """A store with the image `alpine`."""
     cruet.run("import", "-t", "alpine", "--change", 'CMD ["/bin/sh"]', alpine_tar)
     return cruet
+
+
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory):
+    yield from engines.started(engines.Docker, "/usr/sbin/dockerd", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def containerd(tmp_path_factory):
+    yield from engines.started(engines.Containerd, "/usr/bin/containerd", tmp_path_factory)

@@ -68,7 +68,7 @@ def apply_layer(tree, data):
             for old in [p for p in tree if p == victim or p.startswith(victim + "/")]:
                 del tree[old]
             continue
-        entry = {"type": member.type.decode(), "mode": member.mode, "uid": member.uid, "gid": member.gid,
+        entry = {"type": member.type.decode(), "mode": member.mode & 0o7777, "uid": member.uid, "gid": member.gid,
                  "mtime": int(member.mtime), "link": None, "size": 0, "sha": None,
                  "caps": member.pax_headers.get("SCHILY.xattr.security.capability")}
         if member.islnk():
