@@ -5,6 +5,7 @@
 
 #include "store/store_int.h"
 #include "sys/lock.h"
+#include "sys/userns.h"
 
 #define LAYOUT_TEXT "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define EMPTY_INDEX "{\"manifests\":[],\"mediaType\":\"" MT_OCI_INDEX "\",\"schemaVersion\":2}"
@@ -14,11 +15,9 @@ static char *default_path(void)
 	const char *root = getenv("CRUET_ROOT"), *data = getenv("XDG_DATA_HOME"),
 		   *home = getenv("HOME");
 	/* a user who became "root" in a namespace of his own still has his own store */
-	const char *outer = getenv("CRUET_OUTER_UID");
-	bool real_root = geteuid() == 0 && (!outer || strcmp(outer, "0") == 0);
 	if (root && *root)
 		return xstrdup(root);
-	if (real_root)
+	if (userns_caller() == 0)
 		return xstrdup("/var/lib/cruet");
 	if (data && *data == '/')
 		return xasprintf("%s/cruet", data);

@@ -37,6 +37,7 @@ typedef struct IdRanges {
 
 static int entered = -1;   /* UsernsKind */
 static int is_inside = -1; /* as far as known */
+static uid_t caller;       /* once entered */
 
 static bool has_capability(unsigned cap)
 {
@@ -59,6 +60,11 @@ bool userns_inside(void)
 			? st.st_ino != INITIAL_USER_NAMESPACE
 			: geteuid() != 0;
 	return is_inside;
+}
+
+uid_t userns_caller(void)
+{
+	return entered >= 0 ? caller : geteuid();
 }
 
 UsernsKind userns_kind(void)
@@ -321,7 +327,9 @@ int userns_enter(UsernsKind *ret_kind, char **ret_note, Err **err)
 	id_ranges_done(&o.uids);
 	id_ranges_done(&o.gids);
 	is_inside = -1;
-	if (r == 0)
+	if (r == 0) {
 		entered = (int)*ret_kind;
+		caller = o.uid;
+	}
 	return r;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -20,4 +21,5 @@ typedef enum UsernsKind {
  * user namespaces are forbidden. */
 int userns_enter(UsernsKind *ret_kind, char **ret_note, Err **err) _warn_unused_;
 UsernsKind userns_kind(void); /* after userns_enter, or a guess before it */
+uid_t userns_caller(void);    /* the user who started the program, whoever it has become since */
 bool userns_inside(void);     /* not in the initial user namespace: overlay needs userxattr */
