@@ -17,10 +17,10 @@
 
 #include <pthread.h>
 
+#include "base/epoch.h"
 #include "base/map.h"
 #include "build/build.h"
 #include "build/context.h"
-#include "build/epoch.h"
 #include "build/plan.h"
 #include "build/record.h"
 

@@ -250,6 +250,22 @@ static int check_options(Build *b, Err **err)
 	return platform_parse(str_of(o->platform), &b->platform, err);
 }
 
+/* --build-arg wins; the environment's value also becomes a build argument, so that "ARG SOURCE_DATE_EPOCH" sees it. */
+static int input_epoch(Build *b, Err **err)
+{
+	const char *name = "SOURCE_DATE_EPOCH";
+	const char *text = build_args_get(&b->args, name);
+	if (!text && getenv(name)) {
+		_cleanup_strvec_ StrVec given = {0};
+		strvec_push(&given, name);
+		int r = build_args_init(&b->args, &given, b->args.escape, err);
+		if (r < 0)
+			return r;
+		text = build_args_get(&b->args, name);
+	}
+	return epoch_parse(text, &b->epoch, err);
+}
+
 int build_input(Build *b, Err **err)
 {
 	_cleanup_buf_ Buf text = BUF_INIT(LIMIT_DOCKERFILE_SIZE);
@@ -260,7 +276,7 @@ int build_input(Build *b, Err **err)
 	if (r == 0)
 		r = build_args_init(&b->args, &b->options->build_args, '\\', err);
 	if (r == 0)
-		r = epoch_init(&b->args, &b->epoch, err);
+		r = input_epoch(b, err);
 	if (r < 0)
 		return r;
 	bool from_stdin = b->options->context && strcmp(b->options->context, "-") == 0;

@@ -57,6 +57,8 @@ static int run_import(CmdCtx *ctx, void *options, const StrVec *operands, Err **
 	if (r == 0)
 		r = platform_argument(a->platform, &o.platform, err);
 	if (r == 0)
+		r = epoch_from_environment(&o.epoch, err);
+	if (r == 0)
 		r = open_input(operands->items[0], &source, err);
 	if (r == 0) {
 		pool = pool_new(0);

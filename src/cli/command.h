@@ -22,6 +22,7 @@ typedef enum CommandNeeds {
 	/* options end at the first operand: what follows belongs to the program to run */
 	NEEDS_RAW_TAIL = 1 << 2,
 	HIDDEN = 1 << 3,
+	RUNS_PROGRAMS = 1 << 4, /* the user is told what cannot be done with the ids he has */
 } CommandNeeds;
 
 typedef struct Command {

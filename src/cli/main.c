@@ -65,7 +65,7 @@ static int run_command(
 	if (c->needs & NEEDS_IDS) {
 		UsernsKind kind;
 		_cleanup_free_ char *note = NULL;
-		if (userns_enter(&kind, &note, NULL) == 0 && note)
+		if (userns_enter(&kind, &note, NULL) == 0 && note && (c->needs & RUNS_PROGRAMS))
 			fprintf(stderr, "note: %s\n", note);
 	}
 	if (c->needs & NEEDS_STORE) {

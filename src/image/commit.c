@@ -17,6 +17,15 @@ static void oci_media_type(Descriptor *d)
 		}
 }
 
+/* What readers refuse (too many steps, too long) must not be written. */
+static int check_config(const char *text, Err **err)
+{
+	ImageConfig read = {0};
+	int r = config_parse(str_of(text), "the image's config", &read, err);
+	config_done(&read);
+	return r;
+}
+
 int image_commit(Store *s, ImageConfig *config, const LayerStack *k, const StrVec *annotations,
 	const StrVec *names, Descriptor *ret_manifest, Digest *ret_config, Err **err)
 {
@@ -26,7 +35,9 @@ int image_commit(Store *s, ImageConfig *config, const LayerStack *k, const StrVe
 		vec_push(&config->diff_ids, *d);
 	_cleanup_free_ char *config_json = config_text(config), *manifest_json = NULL;
 	m.config = (Descriptor){.media_type = xstrdup(MT_OCI_CONFIG), .size = strlen(config_json)};
-	int r = store_blob_put(s, str_of(config_json), &m.config.digest, err);
+	int r = check_config(config_json, err);
+	if (r == 0)
+		r = store_blob_put(s, str_of(config_json), &m.config.digest, err);
 	vec_foreach (&k->layers, layer) {
 		Descriptor *d = vec_add(&m.layers);
 		descriptor_copy(layer, d);

@@ -1,4 +1,3 @@
-#include "base/timefmt.h"
 #include "image/ingest.h"
 #include "image/transfer.h"
 
@@ -24,7 +23,7 @@ int image_import(Store *s, Reader *source, const ImportOptions *o, const StrVec 
 	config_init_scratch(&config, &o->platform);
 	free(config.working_dir); /* docker import sets none */
 	config.working_dir = NULL;
-	_cleanup_free_ char *now = time_format(time_now());
+	_cleanup_free_ char *now = epoch_created(&o->epoch);
 	/* a bad --change is known before the tar is read */
 	int r = apply_changes(o, &config, err);
 	if (r < 0)

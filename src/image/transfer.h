@@ -2,6 +2,7 @@
  * arrives and named last, so that a failure leaves no half image. */
 #pragma once
 
+#include "base/epoch.h"
 #include "image/layers.h"
 
 typedef struct ImportOptions {
@@ -14,6 +15,7 @@ typedef struct ImportOptions {
 	Compression compression;
 	int level;
 	Platform platform;
+	Epoch epoch; /* when the image was created; the times of its files are the tar's */
 } ImportOptions;
 /* source: a tar of any compression (owned). names: full references. */
 int image_import(Store *s, Reader *source, const ImportOptions *options, const StrVec *names,

@@ -76,11 +76,12 @@ static int get_permitted(uint64_t *ret, Err **err)
 static int explain_id(const char *what, uint32_t id, Err **err)
 {
 	int cause = errno;
-	int r = err_sys(err, "become %s %u", what, id);
-	if (cause == EINVAL)
-		err_hint(err,
-			"the id is not mapped in this user namespace: /etc/subuid and /etc/subgid must give you "
-			"65536 ids (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME)");
+	if (cause != EINVAL)
+		return err_sys(err, "become %s %u", what, id);
+	int r = err_set(err, ERR_DENIED, "become %s %u: %s", what, id, strerror(cause));
+	err_hint(err,
+		"the id is not mapped in this user namespace: /etc/subuid and /etc/subgid must give you "
+		"65536 ids (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME)");
 	return r;
 }
 

@@ -168,7 +168,7 @@ void helper_main(int sock, pid_t caller)
 	else
 		(void)!mount_isolate(&h.isolate_error);
 	(void)userns_inside(); /* known from now on, to every run */
-	(void)!seccomp_build(&h.seccomp, &h.seccomp_error);
+	(void)!seccomp_build(userns_kind() == USERNS_SINGLE_ID, &h.seccomp, &h.seccomp_error);
 	while (turn(&h))
 		;
 	kill_all(&h);

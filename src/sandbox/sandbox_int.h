@@ -121,7 +121,8 @@ const char *caps_default_name(size_t i);
 /* ---- seccomp.c ---- */
 
 typedef struct Seccomp Seccomp;
-int seccomp_build(Seccomp **ret, Err **err) _warn_unused_;
+/* one_id: the user namespace maps a single id; changes of owner succeed without doing anything. */
+int seccomp_build(bool one_id, Seccomp **ret, Err **err) _warn_unused_;
 Seccomp *seccomp_free(Seccomp *s);
 /* Needs CAP_SYS_ADMIN or no_new_privs. no_tty_input: also forbids typing into a terminal that is passed on. */
 int seccomp_apply(const Seccomp *s, bool no_tty_input, Err **err) _warn_unused_;

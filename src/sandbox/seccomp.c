@@ -427,6 +427,7 @@ typedef enum Verdict {
 	VERDICT_EPERM,
 	VERDICT_ENOSYS,
 	VERDICT_ALLOW,
+	VERDICT_PRETEND, /* success, and nothing is done */
 	VERDICT_CLONE,
 	VERDICT_PERSONALITY,
 	VERDICT_SOCKET,
@@ -441,6 +442,11 @@ static const struct {
 	{"personality", VERDICT_PERSONALITY},
 	{"socket", VERDICT_SOCKET},
 };
+
+/* With one id mapped every other owner is invalid: package managers give files away in the middle of their work and
+ * stop when they cannot. They are told that it was done; the user is told once that owners are lost. */
+static const char *const pretended[] = {"chown", "chown32", "fchown", "fchown32", "fchownat",
+	"lchown", "lchown32", "setgroups", "setgroups32"};
 
 #if defined(__x86_64__)
 /* i386 has these under one number each (socketcall, ipc), which is what libseccomp answers, and since Linux 4.3 and
@@ -568,7 +574,7 @@ static void add_range(Ranges *ranges, uint32_t start, Verdict v)
 }
 
 /* Ranges that cover every number from the base of the architecture on. */
-static void arch_ranges(const Arch *a, Ranges *ret)
+static void arch_ranges(const Arch *a, bool one_id, Ranges *ret)
 {
 	Calls c = {0};
 	for (uint32_t n = 0; n < TABLE_SIZE; n++)
@@ -577,6 +583,8 @@ static void arch_ranges(const Arch *a, Ranges *ret)
 		add_call(&c, a, allowed[i], VERDICT_ALLOW);
 	for (size_t i = 0; i < ARRAY_SIZE(special); i++)
 		add_call(&c, a, special[i].name, special[i].verdict);
+	for (size_t i = 0; one_id && i < ARRAY_SIZE(pretended); i++)
+		add_call(&c, a, pretended[i], VERDICT_PRETEND);
 	for (size_t i = 0; i < ARRAY_SIZE(allowed_new); i++)
 		c.low[allowed_new[i]] = VERDICT_ALLOW;
 	for (uint32_t n = 0; n < TABLE_SIZE; n++)
@@ -635,6 +643,9 @@ static void emit_verdict(Code *c, Verdict v)
 	case VERDICT_ALLOW:
 		emit(c, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
 		return;
+	case VERDICT_PRETEND:
+		emit(c, (struct sock_filter)RETURN(ERRNO(0)));
+		return;
 	case VERDICT_PERSONALITY:
 		emit_personality(c);
 		return;
@@ -668,10 +679,10 @@ static void emit_search(Code *c, const Range *ranges, size_t n)
 	emit_search(c, ranges + half, n - half);
 }
 
-static void emit_arch(Code *c, const Arch *a)
+static void emit_arch(Code *c, const Arch *a, bool one_id)
 {
 	Ranges ranges = {0};
-	arch_ranges(a, &ranges);
+	arch_ranges(a, one_id, &ranges);
 	size_t at = c->len;
 	emit(c, (struct sock_filter)LOAD(arch));
 	emit(c, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, a->audit, 1, 0));
@@ -712,11 +723,11 @@ static void emit_no_tty_input(Code *c)
 	emit(c, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
 }
 
-int seccomp_build(Seccomp **ret, Err **err)
+int seccomp_build(bool one_id, Seccomp **ret, Err **err)
 {
 	Seccomp *s = xnew(Seccomp);
 	for (size_t i = 0; i < ARRAY_SIZE(arches); i++)
-		emit_arch(&s->code, &arches[i]);
+		emit_arch(&s->code, &arches[i], one_id);
 	emit(&s->code, (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS));
 	emit_no_tty_input(&s->no_tty);
 	if (s->code.len > BPF_MAXINSNS) {

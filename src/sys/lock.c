@@ -7,6 +7,12 @@
 static int open_lock(int dirfd, const char *path, Err **err)
 {
 	int fd = openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+	if (fd < 0 && (errno == EROFS || errno == EACCES)) {
+		/* who may only read can still keep writers away */
+		int cause = errno;
+		fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		errno = cause;
+	}
 	return fd >= 0 ? fd : err_sys(err, "open the lock '%s'", path);
 }
 

@@ -259,8 +259,8 @@ static char *single_id_note(
 {
 	_cleanup_buf_ Buf b = BUF_INIT(4096);
 	buf_cstr(&b,
-		"only your own user id can be used in RUN and in unpacked files: other owners are lost, and "
-		"programs that change ids (apt, su, chown) may fail; ");
+		"only your own user id can be used in RUN and in unpacked files: chown does nothing there, and "
+		"programs that become another user (USER, su, apt) fail; ");
 	if (!uids->list.len || !gids->list.len)
 		buf_printf(&b,
 			"there is no range of subordinate ids for you. To have them: usermod "

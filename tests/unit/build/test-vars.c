@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 
-#include "build/epoch.h"
 #include "build/vars.h"
 
 static BuildArgs args_of(const char *const *given)
@@ -153,43 +152,6 @@ static void test_platform(void **state _unused_)
 	build_args_done(&a);
 }
 
-static void test_epoch(void **state _unused_)
-{
-	static const struct {
-		const char *given;
-		int r;
-		int64_t seconds;
-	} cases[] = {
-		{"SOURCE_DATE_EPOCH=0", 0, 0},
-		{"SOURCE_DATE_EPOCH=1700000000", 0, 1700000000},
-		{"SOURCE_DATE_EPOCH=-1", -ERR_USAGE, 0},
-		{"SOURCE_DATE_EPOCH=now", -ERR_USAGE, 0},
-		{"SOURCE_DATE_EPOCH=99999999999999", -ERR_USAGE, 0},
-	};
-	unsetenv("SOURCE_DATE_EPOCH");
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		const char *given[] = {cases[i].given, NULL};
-		BuildArgs a = args_of(given);
-		Epoch e;
-		assert_int_equal(epoch_init(&a, &e, NULL), cases[i].r);
-		if (cases[i].r == 0) {
-			assert_true(e.given);
-			assert_int_equal(e.seconds, cases[i].seconds);
-		}
-		build_args_done(&a);
-	}
-	setenv("SOURCE_DATE_EPOCH", "5", 1);
-	BuildArgs a = args_of(NULL);
-	Epoch e;
-	assert_int_equal(epoch_init(&a, &e, NULL), 0);
-	char *created = epoch_created(&e);
-	assert_string_equal(created, "1970-01-01T00:00:05Z");
-	assert_string_equal(build_args_get(&a, "SOURCE_DATE_EPOCH"), "5");
-	free(created);
-	build_args_done(&a);
-	unsetenv("SOURCE_DATE_EPOCH");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,7 +161,6 @@ int main(void)
 		cmocka_unit_test(test_proxies),
 		cmocka_unit_test(test_given_from_environment),
 		cmocka_unit_test(test_platform),
-		cmocka_unit_test(test_epoch),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,7 +200,7 @@ int main(void)
 		cmocka_unit_test(chosen_calls),
 		cmocka_unit_test(in_the_sandbox),
 	};
-	if (seccomp_build(&filter, NULL) < 0)
+	if (seccomp_build(false, &filter, NULL) < 0)
 		return 1;
 	int failed = cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 	seccomp_free(filter);
