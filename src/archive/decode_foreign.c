@@ -6,6 +6,57 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <pthread.h>
+
+#include "base/library.h"
+
+typedef struct Libarchive {
+	__typeof__(&archive_read_new) read_new;
+	__typeof__(&archive_read_free) read_free;
+	__typeof__(&archive_read_support_format_raw) read_support_format_raw;
+	__typeof__(&archive_read_support_format_empty) read_support_format_empty;
+	__typeof__(&archive_read_append_filter) read_append_filter;
+	__typeof__(&archive_read_open) read_open;
+	__typeof__(&archive_read_next_header) read_next_header;
+	__typeof__(&archive_read_data) read_data;
+	__typeof__(&archive_set_error) set_error;
+	__typeof__(&archive_error_string) error_string;
+	__typeof__(&archive_errno) last_error;
+} Libarchive;
+static Libarchive la;
+static int la_result;
+static Err *la_error; /* of the only attempt */
+
+static void load_libarchive(void)
+{
+#define SYMBOL(name)                                                                               \
+	{                                                                                          \
+		"archive_" #name, offsetof(Libarchive, name)                                       \
+	}
+	static const LibrarySymbol symbols[] = {
+		SYMBOL(read_new),
+		SYMBOL(read_free),
+		SYMBOL(read_support_format_raw),
+		SYMBOL(read_support_format_empty),
+		SYMBOL(read_append_filter),
+		SYMBOL(read_open),
+		SYMBOL(read_next_header),
+		SYMBOL(read_data),
+		SYMBOL(set_error),
+		SYMBOL(error_string),
+		{"archive_errno", offsetof(Libarchive, last_error)},
+	};
+#undef SYMBOL
+	la_result = library_load(
+		"libarchive.so.13", "libarchive13", symbols, ARRAY_SIZE(symbols), &la, &la_error);
+}
+
+static int need_libarchive(Err **err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, load_libarchive);
+	return la_result < 0 ? err_set(err, ERR_UNSUPPORTED, "%s", la_error->message) : 0;
+}
 
 typedef struct Foreign {
 	Decoder *decoder;
@@ -24,7 +75,7 @@ static la_ssize_t show_input(struct archive *archive _unused_, void *arg, const 
 	f->shown = 0;
 	int r = input_need(in, 1, &f->source_error);
 	if (r < 0) {
-		archive_set_error(f->archive, EIO, "%s", f->source_error->message);
+		la.set_error(f->archive, EIO, "%s", f->source_error->message);
 		return -1;
 	}
 	*ret = in->next;
@@ -36,23 +87,28 @@ static int foreign_error(Foreign *f, const char *name, Err **err)
 {
 	if (f->source_error)
 		return err_move(err, &f->source_error);
-	const char *text = archive_error_string(f->archive);
+	const char *text = la.error_string(f->archive);
 	return err_set(err, ERR_CORRUPT, "%s: %s", name, text ? text : "malformed data");
 }
 
 static int foreign_init(Decoder *d, Err **err)
 {
+	int r = need_libarchive(err);
+	if (r < 0)
+		return r;
 	Foreign *f = xnew(Foreign);
 	d->state = f;
 	f->decoder = d;
-	f->archive = archive_read_new();
+	f->archive = la.read_new();
 	return f->archive ? 0 : err_set(err, ERR_SYS, "archive: out of memory");
 }
 
 static void foreign_free(Decoder *d)
 {
 	Foreign *f = d->state;
-	archive_read_free(f->archive);
+	if (!f)
+		return;
+	la.read_free(f->archive);
 	err_free(f->source_error);
 	free(f);
 }
@@ -77,18 +133,18 @@ static int foreign_open(Foreign *f, int filter, const char *name, Err **err)
 	struct archive *a = f->archive;
 	struct archive_entry *entry;
 	f->opened = true;
-	if (archive_read_support_format_raw(a) != ARCHIVE_OK ||
-		archive_read_support_format_empty(a) != ARCHIVE_OK ||
-		archive_read_append_filter(a, filter) != ARCHIVE_OK)
+	if (la.read_support_format_raw(a) != ARCHIVE_OK ||
+		la.read_support_format_empty(a) != ARCHIVE_OK ||
+		la.read_append_filter(a, filter) != ARCHIVE_OK)
 		return err_set(err, ERR_UNSUPPORTED, "%s: libarchive cannot read it", name);
 	decoder_point(f->decoder);
 	int r = filter == ARCHIVE_FILTER_BZIP2 ? check_bzip2(&f->decoder->in, err) : 0;
 	if (r < 0)
 		return r;
 	/* A filter that breaks at once looks like no content, but leaves its error behind. */
-	if (archive_read_open(a, f, NULL, show_input, NULL) != ARCHIVE_OK || archive_errno(a) != 0)
+	if (la.read_open(a, f, NULL, show_input, NULL) != ARCHIVE_OK || la.last_error(a) != 0)
 		return foreign_error(f, name, err);
-	r = archive_read_next_header(a, &entry);
+	r = la.read_next_header(a, &entry);
 	if (r != ARCHIVE_OK && r != ARCHIVE_EOF)
 		return foreign_error(f, name, err);
 	f->ended = r == ARCHIVE_EOF; /* no content at all is no entry */
@@ -106,7 +162,7 @@ static ssize_t foreign_read(
 	}
 	if (f->ended)
 		return 0;
-	la_ssize_t n = archive_read_data(f->archive, buf, len);
+	la_ssize_t n = la.read_data(f->archive, buf, len);
 	if (n < 0)
 		return foreign_error(f, name, err);
 	return n;

@@ -5,10 +5,26 @@
 #include <pthread.h>
 
 #include "base/cancel.h"
+#include "base/library.h"
 
 #define CONNECT_SECONDS 30L
 #define STALL_SECONDS   60L /* without a byte */
 #define MAX_REDIRECTS   10L
+
+typedef struct Libcurl {
+	__typeof__(&curl_easy_init) easy_init;
+	__typeof__(&curl_easy_setopt) easy_setopt;
+	__typeof__(&curl_easy_perform) easy_perform;
+	__typeof__(&curl_easy_getinfo) easy_getinfo;
+	__typeof__(&curl_easy_cleanup) easy_cleanup;
+	__typeof__(&curl_easy_strerror) easy_strerror;
+	__typeof__(&curl_easy_unescape) easy_unescape;
+	__typeof__(&curl_free) free;
+	__typeof__(&curl_global_init) global_init;
+} Libcurl;
+static Libcurl curl;
+static int curl_result;
+static Err *curl_error; /* of the only attempt */
 
 typedef struct Transfer {
 	int fd;
@@ -62,34 +78,34 @@ static char *url_name(const char *url)
 	if (name.len == 0 || str_eq_cstr(name, ".") || str_eq_cstr(name, ".."))
 		return xstrdup("__unnamed__");
 	int len = 0;
-	char *decoded = curl_easy_unescape(NULL, name.ptr, (int)name.len, &len);
+	char *decoded = curl.easy_unescape(NULL, name.ptr, (int)name.len, &len);
 	bool usable = decoded && len > 0 && !memchr(decoded, '/', (size_t)len) &&
 		!memchr(decoded, 0, (size_t)len);
 	char *ret = usable ? xstrdup(decoded) : str_dup(name);
-	curl_free(decoded);
+	curl.free(decoded);
 	return ret;
 }
 
 static int set_up(Transfer *t, const char *url, char *error_text)
 {
 	CURL *c = t->curl;
-	return curl_easy_setopt(c, CURLOPT_URL, url) ||
-		curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error_text) ||
-		curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L) ||
-		curl_easy_setopt(c, CURLOPT_MAXREDIRS, MAX_REDIRECTS) ||
-		curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") ||
-		curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") ||
-		curl_easy_setopt(c, CURLOPT_FILETIME, 1L) ||
-		curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) ||
-		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) ||
-		curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) ||
-		curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS) ||
-		curl_easy_setopt(c, CURLOPT_USERAGENT, "cruet/" CRUET_VERSION) ||
-		curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) ||
-		curl_easy_setopt(c, CURLOPT_WRITEDATA, t) ||
-		curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) ||
-		curl_easy_setopt(c, CURLOPT_XFERINFODATA, t) ||
-		curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	return curl.easy_setopt(c, CURLOPT_URL, url) ||
+		curl.easy_setopt(c, CURLOPT_ERRORBUFFER, error_text) ||
+		curl.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L) ||
+		curl.easy_setopt(c, CURLOPT_MAXREDIRS, MAX_REDIRECTS) ||
+		curl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") ||
+		curl.easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") ||
+		curl.easy_setopt(c, CURLOPT_FILETIME, 1L) ||
+		curl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L) ||
+		curl.easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) ||
+		curl.easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) ||
+		curl.easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS) ||
+		curl.easy_setopt(c, CURLOPT_USERAGENT, "cruet/" CRUET_VERSION) ||
+		curl.easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) ||
+		curl.easy_setopt(c, CURLOPT_WRITEDATA, t) ||
+		curl.easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) ||
+		curl.easy_setopt(c, CURLOPT_XFERINFODATA, t) ||
+		curl.easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 }
 
 static int perform(Transfer *t, const char *url, Err **err)
@@ -98,18 +114,18 @@ static int perform(Transfer *t, const char *url, Err **err)
 	long status = 0;
 	if (set_up(t, url, error_text) != 0)
 		return err_set(err, ERR_NET, "libcurl refuses its options");
-	CURLcode rc = curl_easy_perform(t->curl);
-	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	CURLcode rc = curl.easy_perform(t->curl);
+	curl.easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (rc == CURLE_ABORTED_BY_CALLBACK)
 		return err_set(err, ERR_CANCELLED, "interrupted");
 	if (t->write_errno)
 		return err_sys_num(err, t->write_errno, "write the download");
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		return err_set(
-			err, ERR_TIMEOUT, "%s", *error_text ? error_text : curl_easy_strerror(rc));
+			err, ERR_TIMEOUT, "%s", *error_text ? error_text : curl.easy_strerror(rc));
 	if (rc != CURLE_OK)
 		return err_set(
-			err, ERR_NET, "%s", *error_text ? error_text : curl_easy_strerror(rc));
+			err, ERR_NET, "%s", *error_text ? error_text : curl.easy_strerror(rc));
 	if (status == 404 || status == 410)
 		return err_set(err, ERR_NOT_FOUND, "the server answers %ld", status);
 	if (status != 200)
@@ -117,9 +133,28 @@ static int perform(Transfer *t, const char *url, Err **err)
 	return 0;
 }
 
-static void init_once(void)
+static void load_libcurl(void)
 {
-	curl_global_init(CURL_GLOBAL_DEFAULT);
+#define SYMBOL(name)                                                                               \
+	{                                                                                          \
+		"curl_" #name, offsetof(Libcurl, name)                                             \
+	}
+	static const LibrarySymbol symbols[] = {
+		SYMBOL(easy_init),
+		SYMBOL(easy_setopt),
+		SYMBOL(easy_perform),
+		SYMBOL(easy_getinfo),
+		SYMBOL(easy_cleanup),
+		SYMBOL(easy_strerror),
+		SYMBOL(easy_unescape),
+		SYMBOL(free),
+		SYMBOL(global_init),
+	};
+#undef SYMBOL
+	curl_result = library_load(
+		"libcurl.so.4", "libcurl4", symbols, ARRAY_SIZE(symbols), &curl, &curl_error);
+	if (curl_result == 0)
+		curl.global_init(CURL_GLOBAL_DEFAULT);
 }
 
 int fetch_url(const char *url, const char *checksum, int dirfd, Progress *progress,
@@ -132,7 +167,9 @@ int fetch_url(const char *url, const char *checksum, int dirfd, Progress *progre
 	int r = checksum ? digest_parse(str_of(checksum), &wanted, err) : 0;
 	if (r < 0)
 		return r;
-	pthread_once(&once, init_once);
+	pthread_once(&once, load_libcurl);
+	if (curl_result < 0)
+		return err_set(err, ERR_UNSUPPORTED, "%s", curl_error->message);
 	_cleanup_free_ char *file =
 		xasprintf("download-%u", __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED));
 	_cleanup_close_ int fd = openat(dirfd, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -143,13 +180,13 @@ int fetch_url(const char *url, const char *checksum, int dirfd, Progress *progre
 		.hash = hash,
 		.progress = progress,
 		.progress_id = progress_id,
-		.curl = curl_easy_init()};
+		.curl = curl.easy_init()};
 	if (!t.curl)
 		return err_set(err, ERR_NET, "libcurl does not start");
 	r = perform(&t, url, err);
 	curl_off_t modified = -1;
-	curl_easy_getinfo(t.curl, CURLINFO_FILETIME_T, &modified);
-	curl_easy_cleanup(t.curl);
+	curl.easy_getinfo(t.curl, CURLINFO_FILETIME_T, &modified);
+	curl.easy_cleanup(t.curl);
 	if (r < 0)
 		return r;
 	Fetched got = {.size = t.size, .last_modified = modified};
