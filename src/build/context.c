@@ -86,17 +86,10 @@ Context *context_free(Context *c)
 	return NULL;
 }
 
-static void entry_done(ContextEntry *e)
-{
-	free(e->path);
-	free(e->link);
-}
-
 void context_entries_done(ContextEntries *all)
 {
-	vec_foreach (all, e)
-		entry_done(e);
 	vec_done(all);
+	arena_done(&all->text);
 }
 
 /* ---- walking: a job a directory, joined into one sorted list at the end ---- */
@@ -109,14 +102,16 @@ typedef struct Child {
 } Child;
 struct Node {
 	struct Walk *walk;
-	char *path;
+	const char *path; /* in the parent's text */
 	VEC(Child) children;
+	Arena text;
 };
 
 typedef struct Walk {
 	Context *context;
 	pthread_mutex_t lock;
 	VEC(Job *) jobs;
+	size_t found; /* entries, also of ignored directories */
 	Err *err;
 } Walk;
 
@@ -129,40 +124,41 @@ static int read_child(Node *n, int dirfd, const char *name, Err **err)
 {
 	Context *c = n->walk->context;
 	Child child = {0};
-	child.entry.path = *n->path ? xasprintf("%s/%s", n->path, name) : xstrdup(name);
-	if (fstatat(dirfd, name, &child.entry.st, AT_SYMLINK_NOFOLLOW) < 0) {
-		int r = errno == ENOENT ? 0 : err_sys(err, "context file '%s'", child.entry.path);
-		entry_done(&child.entry);
-		return r; /* gone since readdir: as if it never was */
-	}
+	if (fstatat(dirfd, name, &child.entry.st, AT_SYMLINK_NOFOLLOW) <
+		0) /* or gone since readdir */
+		return errno == ENOENT ? 0 : err_sys(err, "context file '%s/%s'", n->path, name);
+	child.entry.path = arena_path(&n->text, str_of(n->path), str_of(name));
 	const struct stat *st = &child.entry.st;
 	Str path = str_of(child.entry.path);
 	child.ignored = globset_match(c->ignore, path);
-	bool skip = child.ignored &&
-		!(S_ISDIR(st->st_mode) && globset_may_include_below(c->ignore, path));
+	if (child.ignored && !(S_ISDIR(st->st_mode) && globset_may_include_below(c->ignore, path)))
+		return 0;
 	if (S_ISSOCK(st->st_mode) ||
 		(S_ISDIR(st->st_mode) && st->st_dev == c->store_dev && st->st_ino == c->store_ino))
-		skip = true;
-	if (skip) {
-		entry_done(&child.entry);
 		return 0;
-	}
 	if (S_ISLNK(st->st_mode)) {
 		char target[LIMIT_PATH];
 		ssize_t len = readlinkat(dirfd, name, target, sizeof(target));
-		if (len < 0 || (size_t)len == sizeof(target)) {
-			int r = err_sys_num(err, len < 0 ? errno : ENAMETOOLONG,
-				"context link '%s'", child.entry.path);
-			entry_done(&child.entry);
-			return r;
-		}
-		child.entry.link = xstrndup(target, (size_t)len);
-	} else if (S_ISREG(st->st_mode)) {
-		child.entry.has_digest = hashcache_find(
-			c->cache, path, st, &child.entry.digest, &child.entry.has_xattrs);
+		if (len < 0 || (size_t)len == sizeof(target))
+			return err_sys_num(err, len < 0 ? errno : ENAMETOOLONG, "context link '%s'",
+				child.entry.path);
+		child.entry.link = arena_str(&n->text, (Str){target, (size_t)len});
 	}
 	vec_push(&n->children, child);
 	return 0;
+}
+
+/* Children are sorted, and so is the cache: each search goes on from the one before. */
+static void find_digests(Node *n)
+{
+	const HashCache *cache = n->walk->context->cache;
+	size_t at = 0;
+	vec_foreach (&n->children, child) {
+		ContextEntry *e = &child->entry;
+		if (S_ISREG(e->st.st_mode))
+			e->has_digest = hashcache_find_next(
+				cache, &at, str_of(e->path), &e->st, &e->digest, &e->has_xattrs);
+	}
 }
 
 static bool fd_has_xattrs(int fd)
@@ -175,12 +171,15 @@ static int walk_dir(void *arg, Err **err);
 static void walk_below(Node *n)
 {
 	Walk *w = n->walk;
+	pthread_mutex_lock(&w->lock);
+	w->found += n->children.len;
+	pthread_mutex_unlock(&w->lock);
 	vec_foreach (&n->children, child) {
 		if (!S_ISDIR(child->entry.st.st_mode))
 			continue;
 		child->below = xnew(Node);
 		child->below->walk = w;
-		child->below->path = xstrdup(child->entry.path);
+		child->below->path = child->entry.path;
 		pthread_mutex_lock(&w->lock);
 		bool failed = w->err != NULL;
 		if (w->context->pool && !failed)
@@ -208,6 +207,7 @@ static int walk_dir_entries(Node *n, Err **err)
 	closedir(d);
 	if (n->children.len)
 		qsort(n->children.items, n->children.len, sizeof(Child), child_cmp);
+	find_digests(n);
 	return r;
 }
 
@@ -227,18 +227,15 @@ static int walk_dir(void *arg, Err **err _unused_)
 	return 0;
 }
 
-static Node *node_free(Node *n)
+/* What the text holds lives on in the list. */
+static void node_free(Node *n, Arena *text)
 {
-	if (!n)
-		return NULL;
-	vec_foreach (&n->children, c) {
-		node_free(c->below);
-		entry_done(&c->entry);
-	}
+	vec_foreach (&n->children, c)
+		if (c->below)
+			node_free(c->below, text);
 	vec_done(&n->children);
-	free(n->path);
+	arena_merge(text, &n->text);
 	free(n);
-	return NULL;
 }
 
 /* Depth first, which is index order. An ignored directory appears only if something below it does (41). */
@@ -247,11 +244,10 @@ static void flatten(Node *n, ContextEntries *out)
 	vec_foreach (&n->children, c) {
 		size_t at = out->len;
 		vec_push(out, c->entry);
-		c->entry = (ContextEntry){0};
 		if (c->below)
 			flatten(c->below, out);
 		if (c->ignored && out->len == at + 1)
-			entry_done(&vec_pop(out));
+			(void)vec_pop(out);
 	}
 }
 
@@ -260,7 +256,7 @@ static int walk_subtree(Context *c, const char *path, ContextEntries *out, Err *
 	Walk w = {.context = c};
 	Node *root = xnew(Node);
 	root->walk = &w;
-	root->path = xstrdup(path);
+	root->path = path;
 	pthread_mutex_init(&w.lock, NULL);
 	(void)walk_dir(root, NULL);
 	for (;;) {
@@ -273,9 +269,11 @@ static int walk_subtree(Context *c, const char *path, ContextEntries *out, Err *
 	}
 	vec_done(&w.jobs);
 	pthread_mutex_destroy(&w.lock);
-	if (!w.err)
+	if (!w.err) {
+		vec_reserve(out, out->len + w.found);
 		flatten(root, out);
-	node_free(root);
+	}
+	node_free(root, &out->text);
 	return err_move(err, &w.err);
 }
 
@@ -290,11 +288,10 @@ static int hidden(const Context *c, const char *path, Err **err)
 int context_walk(Context *c, const char *path, ContextEntries *ret, Err **err)
 {
 	ContextEntries all = {0};
-	ContextEntry top = {.path = xstrdup(path)};
-	if (fstatat(c->fd, *path ? path : ".", &top.st, AT_SYMLINK_NOFOLLOW) < 0) {
-		entry_done(&top);
+	ContextEntry top = {0};
+	if (fstatat(c->fd, *path ? path : ".", &top.st, AT_SYMLINK_NOFOLLOW) < 0)
 		return hidden(c, path, err);
-	}
+	top.path = arena_str(&all.text, str_of(path));
 	bool is_dir = S_ISDIR(top.st.st_mode);
 	bool ignored = *path && globset_match(c->ignore, str_of(path));
 	if (S_ISREG(top.st.st_mode))

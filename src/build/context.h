@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include "base/arena.h"
 #include "base/glob.h"
 #include "base/pool.h"
 #include "store/store.h"
@@ -22,14 +23,18 @@ Context *context_free(Context *c);
 DEFINE_FREEP(Context, context_free)
 
 typedef struct ContextEntry {
-	char *path; /* relative to the context, "" = its root */
+	char *path; /* relative to the context, "" = its root; part of the list, as is link */
 	struct stat st;
 	char *link;    /* symlink target, else NULL */
 	Digest digest; /* of a regular file's body */
 	bool has_digest;
 	bool has_xattrs; /* meaningful with has_digest, and for directories */
 } ContextEntry;
-typedef VEC(ContextEntry) ContextEntries;
+typedef struct ContextEntries {
+	ContextEntry *items; /* with len and cap, a VEC */
+	size_t len, cap;
+	Arena text;
+} ContextEntries;
 void context_entries_done(ContextEntries *e);
 
 /* The subtree of path (itself first) in index order, ignored entries left out; digests of files that did

@@ -15,20 +15,13 @@ void copy_op_done(CopyOp *op)
 	free(op->checksum);
 }
 
-CopyEntry *copy_add(CopyPlan *p, char *path, TarType type)
+CopyEntry *copy_add(CopyPlan *p, Str dest, Str below, TarType type)
 {
 	CopyEntry *e = vec_add(&p->entries);
-	e->path = path;
+	e->path = arena_path(&p->arena, dest, below);
 	e->type = type;
 	e->order = (unsigned)p->entries.len;
 	return e;
-}
-
-void copy_entry_done(CopyEntry *e)
-{
-	free(e->path);
-	free(e->link);
-	e->path = e->link = NULL;
 }
 
 int copy_plan(const CopyOp *op, const LayerStack *onto, Store *s, Pool *pool, Progress *progress,
@@ -56,22 +49,14 @@ CopyPlan *copy_plan_free(CopyPlan *p)
 {
 	if (!p)
 		return NULL;
-	vec_foreach (&p->entries, e)
-		copy_entry_done(e);
-	vec_foreach (&p->archives, a) {
-		free(a->dest);
-		copy_entry_done(&a->source);
-	}
 	vec_foreach (&p->walks, w) {
 		context_entries_done(*w);
 		free(*w);
 	}
-	vec_foreach (&p->strings, text)
-		free(*text);
 	vec_done(&p->entries);
 	vec_done(&p->archives);
 	vec_done(&p->walks);
-	vec_done(&p->strings);
+	arena_done(&p->arena);
 	store_temp_free(p->temp);
 	globset_free(p->excludes);
 	mode_free(p->mode);
@@ -89,7 +74,7 @@ int copy_open_body(CopyPlan *p, const CopyEntry *e, Reader **ret, Err **err)
 			*ret = fd_reader_new(fd, true, e->context->path);
 		return r;
 	case BODY_STACK:
-		return layer_stack_open(p->op->from, p->store, &e->node, ret, err);
+		return layer_stack_open(p->op->from, p->store, e->node, ret, err);
 	case BODY_BYTES:
 		*ret = mem_reader_new(e->bytes.ptr, e->bytes.len);
 		return 0;

@@ -46,11 +46,12 @@ static void read_xattrs(int fd, TarEntry *t)
 
 static void node_xattrs(const CopyPlan *p, const CopyEntry *e, TarEntry *t)
 {
-	const Index *index = tree_layer(p->op->from->tree, e->node.layer);
-	t->xattrs = xnew_n(TarXattr, e->node.entry.n_xattrs);
-	for (uint32_t i = 0; i < e->node.entry.n_xattrs; i++) {
+	const IndexEntry *entry = &e->node->entry;
+	const Index *index = tree_layer(p->op->from->tree, e->node->layer);
+	t->xattrs = xnew_n(TarXattr, entry->n_xattrs);
+	for (uint32_t i = 0; i < entry->n_xattrs; i++) {
 		Str name, value;
-		index_xattr(index, &e->node.entry, i, &name, &value);
+		index_xattr(index, entry, i, &name, &value);
 		t->xattrs[t->n_xattrs++] = (TarXattr){.name = str_dup(name),
 			.value = xmemdup(value.ptr, value.len),
 			.value_len = value.len};
@@ -68,10 +69,10 @@ static void xattrs_done(TarEntry *t)
 	t->n_xattrs = 0;
 }
 
-static bool from_stack(const CopyPlan *p, const CopyEntry *e)
+static bool has_node_xattrs(const CopyEntry *e)
 {
-	return p->op->from && !e->keep_existing && e->node.entry.path.ptr &&
-		e->type != TAR_HARDLINK && e->node.entry.n_xattrs > 0;
+	return e->node && !e->keep_existing && e->type != TAR_HARDLINK &&
+		e->node->entry.n_xattrs > 0;
 }
 
 /* ---- digest ---- */
@@ -145,7 +146,7 @@ static void key_xattrs(CopyPlan *p, const CopyEntry *e, Buf *b)
 		_cleanup_close_ int fd = -1;
 		if (context_open_file(p->op->context, e->context, &fd, NULL) == 0)
 			read_xattrs(fd, &t);
-	} else if (from_stack(p, e)) {
+	} else if (has_node_xattrs(e)) {
 		node_xattrs(p, e, &t);
 	}
 	for (size_t i = 0; i < t.n_xattrs; i++) {
@@ -260,7 +261,7 @@ static int emit_entry(CopyPlan *p, CopyEntry *e, char *small, LayerWriter *out, 
 	};
 	if (e->body == BODY_CONTEXT)
 		return emit_context_file(p, e, &t, small, out, err);
-	if (from_stack(p, e))
+	if (has_node_xattrs(e))
 		node_xattrs(p, e, &t);
 	_cleanup_(reader_freep) Reader *body = NULL;
 	int r = copy_open_body(p, e, &body, err);

@@ -22,6 +22,7 @@ typedef enum BodyKind {
 } BodyKind;
 
 typedef struct CopyEntry {
+	/* texts and node belong to the plan's or a walk's arena */
 	char *path; /* in the layer, no leading '/' */
 	char *link; /* symlink target, or hardlink target path in the layer */
 	TarType type;
@@ -31,17 +32,17 @@ typedef struct CopyEntry {
 	uint32_t dev_major, dev_minor;
 	BodyKind body;
 	ContextEntry *context; /* borrowed from the plan's walks */
-	TreeNode node;
-	Str bytes;        /* borrowed */
-	const char *file; /* borrowed path below the plan's temp directory */
-	Digest digest;    /* of the body when has_digest */
+	const TreeNode *node;  /* of the source, when it is in a stack */
+	Str bytes;             /* borrowed */
+	const char *file;      /* borrowed path below the plan's temp directory */
+	Digest digest;         /* of the body when has_digest */
 	bool has_digest;
 	bool keep_existing; /* a directory that is only named: what is there keeps its metadata (27) */
 	unsigned order;     /* of insertion: the later of two equal paths wins */
 } CopyEntry;
 
 typedef struct CopyArchive {
-	char *dest;       /* directory in the layer, "" = root */
+	char *dest;       /* directory in the layer, "" = root; in the arena */
 	CopyEntry source; /* body only */
 	Digest digest;
 	bool has_digest;
@@ -60,7 +61,7 @@ struct CopyPlan {
 	VEC(CopyEntry) entries;
 	VEC(CopyArchive) archives;
 	VEC(ContextEntries *) walks;
-	VEC(char *) strings; /* owned odds and ends */
+	Arena arena;
 };
 
 /* What one source word stands for, before it is placed. */
@@ -83,8 +84,8 @@ int copy_gather(CopyPlan *p, const Source *source, const char *dest, Err **err) 
 int copy_gather_parents(CopyPlan *p, const Source *source, const char *dest, Err **err)
 	_warn_unused_;
 
-CopyEntry *copy_add(CopyPlan *p, char *path /* taken */, TarType type);
-void copy_entry_done(CopyEntry *e);
+/* The entry dest/below (each may be ""). */
+CopyEntry *copy_add(CopyPlan *p, Str dest, Str below, TarType type);
 int copy_open_body(CopyPlan *p, const CopyEntry *e, Reader **ret, Err **err) _warn_unused_;
 
 /* Places every source word of the op. */

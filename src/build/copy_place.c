@@ -89,12 +89,12 @@ static int maybe_archive(CopyPlan *p, size_t first, const Destination *d, bool f
 	if (!archive)
 		return 0;
 	CopyArchive *a = vec_add(&p->archives);
-	a->dest = xstrdup(d->path);
+	a->dest = arena_str(&p->arena, str_of(d->path));
 	a->source = *e;
 	a->digest = e->digest;
 	a->has_digest = e->has_digest;
 	p->entries.len--;
-	CopyEntry *dir = copy_add(p, xstrdup(d->path), TAR_DIR);
+	CopyEntry *dir = copy_add(p, str_of(d->path), STR(""), TAR_DIR);
 	dir->mode = 0755;
 	dir->mtime = p->now;
 	dir->keep_existing = true;
@@ -136,8 +136,7 @@ static int place_heredoc(CopyPlan *p, const char *name, const Destination *d, Er
 	for (size_t i = 0; i < instr->heredocs.len; i++) {
 		if (strcmp(instr->heredocs.items[i].name, name) != 0)
 			continue;
-		CopyEntry *e =
-			copy_add(p, d->dir ? below(d->path, name) : xstrdup(d->path), TAR_FILE);
+		CopyEntry *e = copy_add(p, str_of(d->path), str_of(d->dir ? name : ""), TAR_FILE);
 		e->mode = 0644;
 		e->mtime = p->now;
 		e->body = BODY_BYTES;
@@ -163,17 +162,17 @@ static int place_url(CopyPlan *p, const char *url, const Destination *d, Progres
 			&got, err);
 	if (r < 0)
 		return r;
-	vec_push(&p->strings, got.file);
 	size_t first = p->entries.len;
-	CopyEntry *e = copy_add(p, d->dir ? below(d->path, got.name) : xstrdup(d->path), TAR_FILE);
+	CopyEntry *e = copy_add(p, str_of(d->path), str_of(d->dir ? got.name : ""), TAR_FILE);
 	e->mode = 0600;
 	e->mtime = got.last_modified >= 0 ? got.last_modified : p->now;
 	e->size = got.size;
 	e->body = BODY_FILE;
-	e->file = got.file;
+	e->file = arena_str(&p->arena, str_of(got.file));
 	e->digest = got.digest;
 	e->has_digest = true;
 	free(got.name);
+	free(got.file);
 	return p->op->unpack == 1 ? maybe_archive(p, first, d, true, err) : 0;
 }
 
@@ -229,12 +228,10 @@ static int sort_entries(CopyPlan *p, Err **err)
 				*last = *e;
 				*e = swap;
 			}
-			copy_entry_done(e);
 			continue;
 		}
-		if (kept != i) {
+		if (kept != i)
 			p->entries.items[kept] = *e;
-		}
 		kept++;
 	}
 	p->entries.len = kept;
@@ -258,7 +255,7 @@ static int add_missing_parents(CopyPlan *p, const char *path, Map *known, Err **
 					STR_ARG(dir));
 			continue;
 		}
-		CopyEntry *e = copy_add(p, str_dup(dir), TAR_DIR);
+		CopyEntry *e = copy_add(p, dir, STR(""), TAR_DIR);
 		e->mode = mode;
 		e->uid = p->owner.uid;
 		e->gid = p->owner.gid;
@@ -313,10 +310,8 @@ static int check_conflicts(CopyPlan *p, Err **err)
 			err_hint(err, "end the destination with '/' to copy into it");
 			return r;
 		}
-		if (!*e->path) { /* the root itself is no entry of a layer */
-			copy_entry_done(e);
+		if (!*e->path) /* the root itself is no entry of a layer */
 			continue;
-		}
 		if (e->keep_existing && exists) {
 			e->mode = node.entry.mode;
 			e->uid = node.entry.uid;

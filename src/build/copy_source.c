@@ -184,13 +184,6 @@ int copy_select(CopyPlan *p, const char *word, Sources *ret, bool *ret_wild, Err
 
 /* ---- gathering ---- */
 
-static char *join(const char *dest, Str below)
-{
-	if (below.len == 0)
-		return xstrdup(dest);
-	return *dest ? xasprintf("%s/" STR_FMT, dest, STR_ARG(below)) : str_dup(below);
-}
-
 static Str path_below(Str path, size_t root_len)
 {
 	return str_slice(path, MIN(path.len, root_len + (root_len > 0)), path.len);
@@ -203,21 +196,22 @@ typedef struct LinkKey {
 /* The first name of an inode is the file, the others are hard links to it (37). */
 static bool link_to_first(Map *seen, const void *key, size_t key_len, CopyEntry *e)
 {
-	const char *first = map_get(seen, (Str){key, key_len});
+	char *first = map_get(seen, (Str){key, key_len});
 	if (!first) {
-		map_put(seen, (Str){key, key_len}, xstrdup(e->path));
+		map_put(seen, (Str){key, key_len}, e->path);
 		return false;
 	}
 	e->type = TAR_HARDLINK;
-	e->link = xstrdup(first);
+	e->link = first;
 	e->body = BODY_NONE;
 	return true;
 }
 
-static int gather_context_entry(CopyPlan *p, ContextEntry *c, char *path, Map *links, Err **err)
+static int gather_context_entry(
+	CopyPlan *p, ContextEntry *c, Str dest, Str below, Map *links, Err **err)
 {
 	const struct stat *st = &c->st;
-	CopyEntry *e = copy_add(p, path, TAR_FILE);
+	CopyEntry *e = copy_add(p, dest, below, TAR_FILE);
 	e->mode = st->st_mode & 07777;
 	e->mtime = st->st_mtim.tv_sec;
 	e->context = c;
@@ -236,7 +230,7 @@ static int gather_context_entry(CopyPlan *p, ContextEntry *c, char *path, Map *l
 	case S_IFLNK:
 		e->type = TAR_SYMLINK;
 		e->mode = 0777;
-		e->link = xstrdup(c->link);
+		e->link = c->link;
 		return 0;
 	case S_IFIFO:
 		e->type = TAR_FIFO;
@@ -256,7 +250,7 @@ static int gather_context_entry(CopyPlan *p, ContextEntry *c, char *path, Map *l
 static int gather_context(CopyPlan *p, const Source *s, const char *dest, Err **err)
 {
 	ContextEntries *walk = xnew(ContextEntries);
-	_cleanup_map_ Map links = MAP_INIT(free);
+	_cleanup_map_ Map links = MAP_INIT(NULL);
 	vec_push(&p->walks, walk);
 	int r = context_walk(p->op->context, s->path, walk, err);
 	if (r < 0)
@@ -267,7 +261,7 @@ static int gather_context(CopyPlan *p, const Source *s, const char *dest, Err **
 		Str below = path_below(str_of(walk->items[i].path), root_len);
 		if (below.len && globset_match(p->excludes, below))
 			continue;
-		r = gather_context_entry(p, &walk->items[i], join(dest, below), &links, err);
+		r = gather_context_entry(p, &walk->items[i], str_of(dest), below, &links, err);
 	}
 	return r;
 }
@@ -292,6 +286,13 @@ static int note_hardlink(void *arg, const TreeNode *node, Err **err _unused_)
 	return 0;
 }
 
+static const TreeNode *keep_node(CopyPlan *p, const TreeNode *node)
+{
+	TreeNode *ret = arena_alloc(&p->arena, sizeof(*ret));
+	*ret = *node;
+	return ret;
+}
+
 static int gather_node(void *arg, const TreeNode *found, Err **err)
 {
 	TreeGather *g = arg;
@@ -304,16 +305,16 @@ static int gather_node(void *arg, const TreeNode *found, Err **err)
 		!tree_hardlink_target(p->op->from->tree, found, &node))
 		return err_set(err, ERR_CORRUPT, "'" STR_FMT "' in %s is a hard link to nothing",
 			STR_ARG(found->entry.path), p->op->from_name);
-	CopyEntry *e = copy_add(p, join(g->dest, below), node.entry.type);
+	CopyEntry *e = copy_add(p, str_of(g->dest), below, node.entry.type);
 	e->mode = node.entry.mode;
 	e->uid = node.entry.uid;
 	e->gid = node.entry.gid;
 	e->mtime = node.entry.mtime;
 	e->dev_major = node.entry.dev_major;
 	e->dev_minor = node.entry.dev_minor;
-	e->node = node;
+	e->node = keep_node(p, &node);
 	if (node.entry.type == TAR_SYMLINK)
-		e->link = str_dup(node.entry.link);
+		e->link = arena_str(&p->arena, node.entry.link);
 	if (node.entry.type != TAR_FILE)
 		return 0;
 	LinkKey key = {node.layer, node.number};
@@ -335,7 +336,7 @@ int copy_gather(CopyPlan *p, const Source *s, const char *dest, Err **err)
 		.plan = p,
 		.dest = dest,
 		.root_len = strlen(s->path),
-		.links = MAP_INIT(free),
+		.links = MAP_INIT(NULL),
 		.named = MAP_INIT(NULL),
 	};
 	const Tree *tree = p->op->from->tree;
@@ -361,8 +362,7 @@ int copy_gather_parents(CopyPlan *p, const Source *s, const char *dest, Err **er
 		if (end < kept.len && kept.ptr[end] != '/')
 			continue;
 		_cleanup_free_ char *source = str_dup(str_slice(dir, 0, skip + end));
-		char *target = join(dest, str_slice(kept, 0, end));
-		CopyEntry *e = copy_add(p, target, TAR_DIR);
+		CopyEntry *e = copy_add(p, str_of(dest), str_slice(kept, 0, end), TAR_DIR);
 		e->mode = 0755;
 		e->mtime = p->now;
 		struct stat st;
@@ -375,7 +375,7 @@ int copy_gather_parents(CopyPlan *p, const Source *s, const char *dest, Err **er
 			e->uid = node.entry.uid;
 			e->gid = node.entry.gid;
 			e->mtime = node.entry.mtime;
-			e->node = node;
+			e->node = keep_node(p, &node);
 		}
 	}
 	return cancel_check(err);

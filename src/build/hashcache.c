@@ -99,27 +99,43 @@ static bool same_file(const Record *r, const struct stat *st)
 		r->ctime_nsec == (uint32_t)st->st_ctim.tv_nsec;
 }
 
-bool hashcache_find(
-	const HashCache *h, Str path, const struct stat *st, Digest *ret, bool *ret_has_xattrs)
+/* The first record in [low, high) that is not before path. */
+static size_t lower_bound(const HashCache *h, size_t low, size_t high, Str path)
 {
-	size_t low = 0, high = h->count;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		const Record *r = &h->records[mid];
-		int c = path_cmp(record_path(h, r), path);
-		if (c == 0) {
-			if (!same_file(r, st))
-				return false;
-			*ret = r->digest;
-			*ret_has_xattrs = r->has_xattrs;
-			return true;
-		}
-		if (c < 0)
+		if (path_cmp(record_path(h, &h->records[mid]), path) < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return false;
+	return low;
+}
+
+bool hashcache_find_next(const HashCache *h, size_t *at, Str path, const struct stat *st,
+	Digest *ret, bool *ret_has_xattrs)
+{
+	/* usually it is the very next one: look in steps that double */
+	size_t low = MIN(*at, h->count), step = 1;
+	while (step < h->count - low &&
+		path_cmp(record_path(h, &h->records[low + step - 1]), path) < 0) {
+		low += step;
+		step *= 2;
+	}
+	*at = lower_bound(h, low, low + MIN(step, h->count - low), path);
+	const Record *r = &h->records[*at];
+	if (*at == h->count || !str_eq(record_path(h, r), path) || !same_file(r, st))
+		return false;
+	*ret = r->digest;
+	*ret_has_xattrs = r->has_xattrs;
+	return true;
+}
+
+bool hashcache_find(
+	const HashCache *h, Str path, const struct stat *st, Digest *ret, bool *ret_has_xattrs)
+{
+	size_t at = 0;
+	return hashcache_find_next(h, &at, path, st, ret, ret_has_xattrs);
 }
 
 void hashcache_add(HashCache *h, Str path, const struct stat *st, const struct timespec *hashed_at,

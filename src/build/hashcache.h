@@ -15,6 +15,9 @@ HashCache *hashcache_load(int dirfd, const char *path);
 /* False if unknown or changed. */
 bool hashcache_find(
 	const HashCache *h, Str path, const struct stat *st, Digest *ret, bool *ret_has_xattrs);
+/* The same for paths asked for in rising order: *at, 0 at first, is where the next search begins. */
+bool hashcache_find_next(const HashCache *h, size_t *at, Str path, const struct stat *st,
+	Digest *ret, bool *ret_has_xattrs);
 /* hashed_at: the clock (CLOCK_REALTIME) before the body was read. Thread-safe. */
 void hashcache_add(HashCache *h, Str path, const struct stat *st, const struct timespec *hashed_at,
 	const Digest *digest, bool has_xattrs);
