@@ -1,8 +1,11 @@
 /*
  * Parallel compression with bytes that do not depend on the threads.
  *
- * Input is cut into blocks of fixed size; each becomes a complete gzip member or zstd frame by itself
- * (RFC 1952 2.2 and RFC 8878 3 let such follow one another). Blocks wait in a ring of slots: the writing
+ * Input is cut into blocks; each becomes a complete gzip member or zstd frame by itself
+ * (RFC 1952 2.2 and RFC 8878 3 let such follow one another). A block ends before the header of a tar entry whose
+ * name hashes to a multiple of CUT_ONE_IN once it is three quarters full, before a body that will fill blocks of its
+ * own, or when it is full. So the same files make the same blocks whatever precedes them, and blocks of the layer
+ * that was built before can be taken from it as they are. Blocks wait in a ring of slots: the writing
  * thread fills one while the pool compresses those before it, and takes finished ones from the old end
  * to the sink, in order. When all slots are in use it waits for the oldest, which job_wait runs in place
  * if no worker has begun it; this is the backpressure and bounds memory to threads + 2 slots. Slots and
@@ -25,13 +28,19 @@
 #include <stdatomic.h>
 #include <zstd.h>
 
+#include "archive/tar_int.h"
+
 #define GZIP_BLOCK         (1u << 20)
 #define GZIP_LEVEL_DEFAULT 5
-#define ZSTD_BLOCK         (4u << 20)
+#define ZSTD_BLOCK         (2u << 20)
 #define ZSTD_LEVEL_DEFAULT 3
+
+#define CUT_ONE_IN  16u
+#define REUSE_ABOVE (64u << 10) /* smaller blocks are compressed sooner than found */
 
 /* One format: compresses a block into a complete member. */
 typedef struct BlockCodec {
+	const char *name; /* changes when the compressed bytes may */
 	size_t block_size;
 	int level_default;
 	void *(*state_new)(int level);
@@ -46,6 +55,8 @@ typedef struct Slot {
 	CompressWriter *writer;
 	uint8_t *in, *out; /* allocated at first use */
 	size_t in_len, out_len;
+	CompressedBlock block;
+	bool reusable;
 	Job *job; /* being compressed, or done and not yet written */
 } Slot;
 
@@ -53,11 +64,13 @@ struct CompressWriter {
 	Writer writer;
 	const BlockCodec *codec;
 	int level;
-	Pool *pool; /* NULL: compresses in place */
+	BlockCache *cache; /* NULL: none */
+	Pool *pool;        /* NULL: compresses in place */
 	Writer *sink;
 	ResumePoints *points;
 	Slot *slots; /* a ring; slot `first` is the oldest in use, the one behind the last is filled */
 	size_t n_slots, first, n_used;
+	size_t scanned;               /* bytes of the open slot that were looked at for a cut */
 	uint64_t in_total, out_total; /* of what reached the sink */
 	bool any;                     /* a block was submitted */
 	ErrCode failed;
@@ -116,10 +129,10 @@ static size_t zstd_compress(void *state, const void *in, size_t in_len, void *ou
 }
 
 static const BlockCodec codecs[_COMPRESSION_MAX] = {
-	[COMPRESSION_GZIP] = {GZIP_BLOCK, GZIP_LEVEL_DEFAULT, gzip_new, gzip_free, gzip_bound,
-		gzip_compress},
-	[COMPRESSION_ZSTD] = {ZSTD_BLOCK, ZSTD_LEVEL_DEFAULT, zstd_new, zstd_free, zstd_bound,
-		zstd_compress},
+	[COMPRESSION_GZIP] = {"gzip " LIBDEFLATE_VERSION_STRING, GZIP_BLOCK, GZIP_LEVEL_DEFAULT,
+		gzip_new, gzip_free, gzip_bound, gzip_compress},
+	[COMPRESSION_ZSTD] = {"zstd " ZSTD_VERSION_STRING, ZSTD_BLOCK, ZSTD_LEVEL_DEFAULT, zstd_new,
+		zstd_free, zstd_bound, zstd_compress},
 };
 
 /* ---- blocks ---- */
@@ -139,27 +152,62 @@ static void give_state(CompressWriter *w, void *state)
 	pthread_mutex_unlock(&w->lock);
 }
 
-static int compress_slot(void *arg, Err **err)
+uint32_t compressed_block_crc(const void *bytes, size_t len)
 {
-	Slot *slot = arg;
-	CompressWriter *w = slot->writer;
-	if (atomic_load(&w->abandoned))
-		return 0;
+	return libdeflate_crc32(0, bytes, len);
+}
+
+static void block_key(const CompressWriter *w, const Slot *slot, Digest *ret)
+{
+	_cleanup_(sha256_freep) Sha256 *h = sha256_new();
+	sha256_field(h, str_of(w->codec->name));
+	sha256_field_u64(h, (uint64_t)w->level);
+	sha256_update(h, slot->in, slot->in_len);
+	sha256_final(h, ret);
+}
+
+/* Taken from the cache, or compressed. */
+static int make_block(CompressWriter *w, Slot *slot, Err **err)
+{
+	size_t room = w->codec->bound(w->codec->block_size);
+	slot->reusable = w->cache && slot->in_len > REUSE_ABOVE;
+	if (slot->reusable) {
+		block_key(w, slot, &slot->block.key);
+		slot->out_len = w->cache->find(w->cache, &slot->block.key, slot->out, room);
+		if (slot->out_len)
+			return 0;
+	}
 	void *state = take_state(w);
 	if (!state)
 		return err_set(err, ERR_SYS, "compression: out of memory");
-	slot->out_len = w->codec->compress(
-		state, slot->in, slot->in_len, slot->out, w->codec->bound(w->codec->block_size));
+	slot->out_len = w->codec->compress(state, slot->in, slot->in_len, slot->out, room);
 	give_state(w, state);
 	if (slot->out_len == 0)
 		return err_set(err, ERR_SYS, "compression failed");
 	return 0;
 }
 
+static int compress_slot(void *arg, Err **err)
+{
+	Slot *slot = arg;
+	CompressWriter *w = slot->writer;
+	if (atomic_load(&w->abandoned))
+		return 0;
+	int r = make_block(w, slot, err);
+	if (r == 0 && slot->reusable)
+		slot->block.crc = compressed_block_crc(slot->out, slot->out_len);
+	return r;
+}
+
 static int write_slot(CompressWriter *w, Slot *slot, Err **err)
 {
 	if (w->points)
 		vec_push(w->points, ((ResumePoint){w->out_total, w->in_total}));
+	if (slot->reusable) {
+		slot->block.offset = w->out_total;
+		slot->block.len = (uint32_t)slot->out_len;
+		w->cache->add(w->cache, &slot->block);
+	}
 	w->in_total += slot->in_len;
 	w->out_total += slot->out_len;
 	return writer_write(w->sink, slot->out, slot->out_len, err);
@@ -193,6 +241,7 @@ static int submit_open(CompressWriter *w, Err **err)
 {
 	Slot *slot = open_slot(w);
 	w->any = true;
+	w->scanned = 0;
 	if (!w->pool) {
 		int r = compress_slot(slot, err);
 		if (r == 0)
@@ -212,6 +261,44 @@ static int submit_open(CompressWriter *w, Err **err)
 
 /* ---- writer ---- */
 
+/* Whether a block of which `filled` bytes are there ends before this header. */
+static bool cuts(const CompressWriter *w, size_t filled, const TarHeader *h)
+{
+	int64_t size;
+	if (memcmp(h->magic, "ustar", 5) != 0)
+		return false;
+	if (tar_number(h->size, sizeof(h->size), &size) && size >= (int64_t)w->codec->block_size)
+		return true;
+	return filled >= w->codec->block_size / 4 * 3 &&
+		libdeflate_crc32(0, h->name, sizeof(h->name)) % CUT_ONE_IN == 0;
+}
+
+/* Where the open slot ends early; 0: nowhere in what is there. */
+static size_t find_cut(CompressWriter *w, const Slot *slot)
+{
+	size_t at = MAX(w->scanned, (size_t)w->codec->block_size / 8);
+	for (; at + TAR_BLOCK_SIZE <= slot->in_len; at += TAR_BLOCK_SIZE)
+		if (cuts(w, at, (const TarHeader *)(slot->in + at)))
+			return at;
+	w->scanned = at;
+	return 0;
+}
+
+/* What is behind the cut opens the next slot. */
+static int submit_cut(CompressWriter *w, size_t cut, Err **err)
+{
+	Slot *slot = open_slot(w);
+	size_t rest = slot->in_len - cut;
+	slot->in_len = cut;
+	int r = submit_open(w, err);
+	if (r < 0)
+		return r;
+	Slot *next = open_slot(w);
+	memmove(next->in, slot->in + cut, rest);
+	next->in_len = rest;
+	return 0;
+}
+
 static int write_blocks(CompressWriter *w, const uint8_t *p, size_t len, Err **err)
 {
 	while (len > 0) {
@@ -221,9 +308,11 @@ static int write_blocks(CompressWriter *w, const uint8_t *p, size_t len, Err **e
 		slot->in_len += n;
 		p += n;
 		len -= n;
-		if (slot->in_len < w->codec->block_size)
-			return 0;
-		int r = submit_open(w, err);
+		int r = 0;
+		for (size_t cut; r == 0 && (cut = find_cut(w, open_slot(w))) > 0;)
+			r = submit_cut(w, cut, err);
+		if (r == 0 && open_slot(w)->in_len == w->codec->block_size)
+			r = submit_open(w, err);
 		if (r < 0)
 			return r;
 	}
@@ -294,7 +383,7 @@ static void compress_free(Writer *writer)
 }
 
 Writer *compress_writer_new(
-	Compression c, int level, Pool *pool, Writer *sink, ResumePoints *points)
+	Compression c, int level, Pool *pool, Writer *sink, ResumePoints *points, BlockCache *cache)
 {
 	static const WriterOps ops = {compress_write, compress_finish, compress_free};
 	const BlockCodec *codec = &codecs[c];
@@ -307,6 +396,7 @@ Writer *compress_writer_new(
 	w->pool = pool;
 	w->sink = sink;
 	w->points = points;
+	w->cache = cache;
 	w->n_slots = pool ? pool_threads(pool) + 2 : 1;
 	w->slots = xnew_n(Slot, w->n_slots);
 	for (size_t i = 0; i < w->n_slots; i++)

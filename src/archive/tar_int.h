@@ -43,6 +43,9 @@ static inline uint64_t tar_padding(uint64_t size)
 /* Sum of the header's bytes with the checksum field taken as spaces. */
 uint32_t tar_checksum(const TarHeader *h);
 
+/* A number field: octal, or GNU's base-256. False if it is neither or does not fit. */
+bool tar_number(const char *field, size_t size, int64_t *ret);
+
 /* Another bound than LIMIT_LAYER_ENTRIES (tests reach it). */
 void tar_reader_limit_entries(TarReader *t, uint64_t max);
 

@@ -261,7 +261,7 @@ static bool parse_octal(const char *field, size_t size, int64_t *ret)
 	return true;
 }
 
-static bool parse_number(const char *field, size_t size, int64_t *ret)
+bool tar_number(const char *field, size_t size, int64_t *ret)
 {
 	if ((uint8_t)field[0] & 0x80)
 		return parse_base256((const uint8_t *)field, size, ret);
@@ -275,7 +275,7 @@ static int header_number(
 	const char *field, size_t size, const char *what, uint64_t max, uint64_t *ret, Err **err)
 {
 	int64_t value;
-	if (!parse_number(field, size, &value) || value < 0 || (uint64_t)value > max)
+	if (!tar_number(field, size, &value) || value < 0 || (uint64_t)value > max)
 		return err_set(err, ERR_CORRUPT, "tar: bad number in field '%s'", what);
 	*ret = (uint64_t)value;
 	return 0;
@@ -284,7 +284,7 @@ static int header_number(
 static bool is_header(const TarHeader *h)
 {
 	int64_t sum;
-	if (!parse_number(h->checksum, sizeof(h->checksum), &sum))
+	if (!tar_number(h->checksum, sizeof(h->checksum), &sum))
 		return false;
 	return sum == (int64_t)tar_checksum(h) || sum == (int64_t)signed_checksum(h);
 }
@@ -528,7 +528,7 @@ static int set_mtime(TarReader *t, const TarHeader *h, Err **err)
 		e->mtime_nsec = from->mtime_nsec;
 		return 0;
 	}
-	if (!parse_number(h->mtime, sizeof(h->mtime), &e->mtime))
+	if (!tar_number(h->mtime, sizeof(h->mtime), &e->mtime))
 		return err_set(err, ERR_CORRUPT, "tar: bad number in field 'mtime'");
 	return 0;
 }

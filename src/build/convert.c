@@ -61,7 +61,7 @@ int layer_convert(Store *s, const Descriptor *layer, Compression c, int level, P
 	in = decompress_reader_new(
 		compression_of(layer->media_type), fd_reader_new(TAKE_FD(fd), true, "layer"), NULL);
 	out = compress_writer_new(
-		c, level, pool, borrow_writer_new(blob_writer_stream(blob)), NULL);
+		c, level, pool, borrow_writer_new(blob_writer_stream(blob)), NULL, NULL);
 	r = copy(in, out, err);
 	if (r == 0)
 		r = blob_writer_commit(blob, NULL, UINT64_MAX, &made.digest, &made.size, err);

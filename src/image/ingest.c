@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "image/blocks.h"
 #include "sys/atomic.h"
 
 const char *layer_media_type(Compression c)
@@ -54,14 +55,15 @@ int ingest_tar(Store *s, Reader *plain, Compression c, int level, Pool *pool,
 	static const ReaderOps ops = {tee_read, tee_free};
 	_cleanup_(blob_writer_freep) BlobWriter *blob = NULL;
 	_cleanup_(index_builder_freep) IndexBuilder *builder = index_builder_new();
+	_cleanup_(store_blocks_freep) StoreBlocks *blocks = store_blocks_new(s);
 	ResumePoints points = {0};
 	Digest diff_id, digest;
 	uint64_t tar_size = 0, size = 0;
 	int r = store_blob_begin(s, &blob, err);
 	if (r < 0)
 		return r;
-	_cleanup_(writer_freep) Writer *compressed = compress_writer_new(
-		c, level, pool, writer_borrow(blob_writer_stream(blob)), &points);
+	_cleanup_(writer_freep) Writer *compressed = compress_writer_new(c, level, pool,
+		writer_borrow(blob_writer_stream(blob)), &points, store_blocks_cache(blocks));
 	TeeReader tee = {.reader = {&ops}, .source = plain, .copy = compressed};
 	r = layer_index_tar(&tee.reader, builder, &diff_id, &tar_size, err);
 	if (r == 0 && expected && !digest_eq(expected, &diff_id))
@@ -76,6 +78,7 @@ int ingest_tar(Store *s, Reader *plain, Compression c, int level, Pool *pool,
 	vec_done(&points);
 	if (r < 0)
 		return r;
+	store_blocks_commit(blocks, &digest);
 	*ret = (Descriptor){
 		.media_type = xstrdup(layer_media_type(c)), .digest = digest, .size = size};
 	if (ret_diff_id)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "image/blocks.h"
 #include "image/ingest.h"
 #include "sys/lock.h"
 
@@ -85,6 +86,7 @@ struct NewLayer {
 	Store *store;
 	Compression compression;
 	BlobWriter *blob;
+	StoreBlocks *blocks;
 	LayerWriter *writer;
 };
 
@@ -96,7 +98,9 @@ int new_layer_begin(Store *s, Compression c, int level, Pool *pool, NewLayer **r
 	int r = store_blob_begin(s, &n->blob, err);
 	if (r < 0)
 		return r;
-	n->writer = layer_writer_new(c, level, pool, blob_writer_stream(n->blob));
+	n->blocks = store_blocks_new(s);
+	n->writer = layer_writer_new(
+		c, level, pool, blob_writer_stream(n->blob), store_blocks_cache(n->blocks));
 	*ret = TAKE_PTR(n);
 	return 0;
 }
@@ -129,6 +133,7 @@ int new_layer_commit(NewLayer *n, Descriptor *ret, Digest *ret_diff_id, Err **er
 	vec_done(&result.points);
 	if (r < 0)
 		return r;
+	store_blocks_commit(n->blocks, &d.digest);
 	d.media_type = xstrdup(layer_media_type(n->compression));
 	*ret = d;
 	*ret_diff_id = result.diff_id;
@@ -139,6 +144,7 @@ NewLayer *new_layer_free(NewLayer *n)
 {
 	if (n) {
 		layer_writer_free(n->writer);
+		store_blocks_free(n->blocks);
 		blob_writer_free(n->blob);
 		free(n);
 	}

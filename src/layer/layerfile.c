@@ -125,14 +125,15 @@ static void gather_free(_unused_ Writer *w)
 
 /* ---- the writer ---- */
 
-LayerWriter *layer_writer_new(Compression c, int level, Pool *pool, Writer *blob)
+LayerWriter *layer_writer_new(Compression c, int level, Pool *pool, Writer *blob, BlockCache *cache)
 {
 	static const WriterOps ops = {gather_write, gather_finish, gather_free};
 	LayerWriter *w = xnew(LayerWriter);
 	w->gather.writer.ops = &ops;
 	w->gather.hash = sha256_new();
 	w->gather.block = xmalloc(GATHER_SIZE);
-	w->gather.sink = compress_writer_new(c, level, pool, borrowed_writer_new(blob), &w->points);
+	w->gather.sink =
+		compress_writer_new(c, level, pool, borrowed_writer_new(blob), &w->points, cache);
 	w->tar = tar_writer_new(&w->gather.writer);
 	w->index = index_builder_new();
 	w->body_hash = sha256_new();

@@ -16,8 +16,9 @@ typedef struct LayerResult {
 } LayerResult;
 
 /* blob: where the compressed bytes go (borrowed, not finished: the caller commits it and learns digest and
- * size there). pool may be NULL. */
-LayerWriter *layer_writer_new(Compression c, int level, Pool *pool, Writer *blob);
+ * size there). pool may be NULL, cache (borrowed) too. */
+LayerWriter *layer_writer_new(
+	Compression c, int level, Pool *pool, Writer *blob, BlockCache *cache);
 /* Entries must come in tar order: parents before children, link targets before links; whiteouts before
  * the other entries of their directory. `digest` of a file's body is computed here. body may be NULL when
  * e->size is 0 or e is no file. A name that starts with ".wh." is ERR_UNSUPPORTED (spec 42). */

@@ -7,7 +7,7 @@
  *	blobs/sha256/<hex>
  *	layers/<diffid hex>/	 index, <blob hex>.points	(written by image/)
  *	trees/<chainid hex>/	 unpacked layers for overlayfs	(written by image/)
- *	cache/			 build records, context hash caches	(written by build/)
+ *	cache/			 build records, context hash caches	(written by build/), blocks (image/)
  *	mounts/			 cache mounts				(written by build/)
  *	tmp/			 work in flight; what no lock protects is garbage
  *	locks/

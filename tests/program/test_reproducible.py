@@ -1,5 +1,7 @@
 """The same input gives the same image: other directories, other times, other numbers of threads, other stores."""
+import json
 import os
+import random
 import subprocess
 
 import pytest
@@ -49,3 +51,32 @@ def test_same_digest_everywhere(base_tar, tmp_path, compression):
 def test_epoch_as_build_argument(cruet):
     cruet.build("FROM scratch\nCOPY f /\n", files={"f": "x"}, args=["--build-arg", "SOURCE_DATE_EPOCH=1500000000"])
     assert cruet.config("test")["created"] == "2017-07-14T02:40:00Z"
+
+
+def test_reused_blocks_make_the_same_bytes(tmp_path):
+    """A layer made of blocks of the one before is the layer that a fresh store makes, whatever the cache holds."""
+    text = "FROM scratch\nCOPY . /\n"
+    rng = random.Random(7)
+    files = {f"d{i % 7}/f{i}": rng.randbytes(1000) + b"line %d\n" % i * (i % 2000) for i in range(600)}
+    context = tmp_path / "context"
+    old, fresh = conftest.Cruet(tmp_path / "old"), conftest.Cruet(tmp_path / "fresh")
+    old.build(text, context=context, files=files)
+    blocks = tmp_path / "old" / "cache" / "blocks"
+    assert blocks.stat().st_size > 2 * 80
+    (context / "d3/f3").write_bytes(b"grown" * 1000)
+    fresh.build(text, context=context)
+    wanted = layers(fresh)
+    old.build(text, context=context)
+    assert layers(old) == wanted
+    whole = blocks.read_bytes()
+    for damage in (whole[:-33], rng.randbytes(len(whole)), whole[:36] + rng.randbytes(4) + whole[40:], b""):
+        blocks.write_bytes(damage)
+        old.build(text, context=context, args=["--no-cache"])
+        assert layers(old) == wanted
+        assert blocks.stat().st_size % 80 == 0
+    old.sound()
+
+
+def layers(cruet):
+    manifest = json.loads(cruet.run("inspect", "--raw", "test").stdout)
+    return [layer["digest"] for layer in manifest["layers"]]

@@ -24,7 +24,7 @@ static inline char *make_content(size_t len)
 static inline void compress_all(
 	Compression c, int level, Pool *pool, Str content, Buf *out, ResumePoints *points)
 {
-	Writer *w = compress_writer_new(c, level, pool, buf_writer_new(out), points);
+	Writer *w = compress_writer_new(c, level, pool, buf_writer_new(out), points, NULL);
 	/* Uneven pieces, so that they cross block boundaries. */
 	for (size_t at = 0, step = 1; at < content.len; step = step * 3 % 1000003) {
 		size_t n = MIN(step, content.len - at);

@@ -41,7 +41,7 @@ static int run_diff(Fixture *f, Err **err)
 	f->blob = BUF_INIT(64u << 20);
 	_cleanup_(writer_freep) Writer *sink = buf_writer_new(&f->blob);
 	_cleanup_(layer_writer_freep) LayerWriter *w =
-		layer_writer_new(COMPRESSION_NONE, COMPRESSION_LEVEL_DEFAULT, NULL, sink);
+		layer_writer_new(COMPRESSION_NONE, COMPRESSION_LEVEL_DEFAULT, NULL, sink, NULL);
 	int r = diff_upper(f->upper, f->tree, &f->options, w, err);
 	LayerResult result;
 	if (r == 0)

@@ -35,7 +35,7 @@ static Written write_sample(Compression c, Pool *pool, char *large, size_t large
 	Written ret = {.blob = BUF_INIT(64u << 20)};
 	_cleanup_(writer_freep) Writer *sink = buf_writer_new(&ret.blob);
 	_cleanup_(layer_writer_freep) LayerWriter *w =
-		layer_writer_new(c, COMPRESSION_LEVEL_DEFAULT, pool, sink);
+		layer_writer_new(c, COMPRESSION_LEVEL_DEFAULT, pool, sink, NULL);
 	TarEntry dir = {.path = (char[]){"d"}, .type = TAR_DIR, .mode = 0755};
 	ok(layer_writer_add(w, &dir, NULL, err));
 	ok(layer_writer_whiteout(w, STR("d/gone"), err));
@@ -193,7 +193,7 @@ static LayerWriter *plain_writer(Buf *blob, Writer **sink)
 {
 	*blob = BUF_INIT(1u << 20);
 	*sink = buf_writer_new(blob);
-	return layer_writer_new(COMPRESSION_NONE, COMPRESSION_LEVEL_DEFAULT, NULL, *sink);
+	return layer_writer_new(COMPRESSION_NONE, COMPRESSION_LEVEL_DEFAULT, NULL, *sink, NULL);
 }
 
 static void test_empty_layer(_unused_ void **state)
