@@ -32,7 +32,10 @@ def test_overview_and_version(cruet):
 
 def test_did_you_mean(cruet):
     assert "'cruet images'" in cruet.fails(2, "imagse")
+    assert "'cruet build'" in cruet.fails(2, "biuld")
     assert "'--build-arg'" in cruet.fails(2, "build", "--bulid-arg", "x=1", ".")
+    assert "'--no-cache'" in cruet.fails(2, "build", "--no-cahce", ".")
+    assert "did you mean RUN?" in cruet.fails(8, "build", "-", input=b"FROM scratch\nRNU true\n")
 
 
 def test_operands(cruet):
