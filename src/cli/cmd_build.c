@@ -1,10 +1,12 @@
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/timefmt.h"
 #include "build/build.h"
 #include "cli/format.h"
 #include "cli/progress_sink.h"
 #include "cli/signals.h"
+#include "cli/terminal.h"
 #include "image/sizes.h"
 
 typedef struct BuildArgs {
@@ -162,8 +164,12 @@ static void print_result(Store *s, const BuildArgs *a, const BuildResult *result
 		_cleanup_free_ char *unpacked = size_format(sizes.unpacked);
 		_cleanup_free_ char *compressed = size_format(sizes.compressed);
 		_cleanup_free_ char *names = strvec_join(&a->build.tags, ", ");
-		fprintf(stderr, "%s%s%s: %s in %zu layers, %s compressed\n", names,
-			*names ? " " : "", digest_str(&result->config).s, unpacked, sizes.layers,
+		/* scripts that read the log get the whole ID */
+		_cleanup_free_ char *id = terminal_is(STDERR_FILENO)
+			? short_id(&result->config)
+			: xstrdup(digest_str(&result->config).s);
+		fprintf(stderr, "%s%s%s: %s in %zu layer%s, %s compressed\n", names,
+			*names ? " " : "", id, unpacked, sizes.layers, sizes.layers == 1 ? "" : "s",
 			compressed);
 	}
 	store_image_done(&image);

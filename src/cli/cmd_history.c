@@ -2,8 +2,11 @@
 
 #include "base/timefmt.h"
 #include "cli/format.h"
+#include "cli/screen_text.h"
 #include "cli/terminal.h"
 #include "image/sizes.h"
+
+#define COMMAND_COLUMNS 60
 
 typedef struct HistoryOptions {
 	char *format, *platform;
@@ -77,14 +80,8 @@ static void print_steps_json(const Steps *steps)
 
 static char *shorten(const char *text, bool whole)
 {
-	_cleanup_buf_ Buf b = BUF_INIT(SIZE_MAX / 2);
-	size_t columns = 0;
-	for (const char *p = text; *p && (whole || columns < 60); p++) {
-		columns += ((unsigned char)*p & 0xc0) != 0x80;
-		buf_char(&b, *p == '\n' || *p == '\t' ? ' ' : *p);
-	}
-	if (b.len < strlen(text))
-		buf_cstr(&b, "…");
+	Buf b = BUF_INIT(SIZE_MAX / 2);
+	screen_text(&b, str_of(text), whole ? ALL_COLUMNS : COMMAND_COLUMNS, 0);
 	return buf_steal(&b);
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/help.h"
+#include "cli/screen_text.h"
 #include "cli/terminal.h"
 #include "dockerfile/ast.h"
 #include "sys/userns.h"
@@ -23,6 +24,33 @@ static const Option global_rows[] = {
 	{'h', "help", OPTION_FLAG, offsetof(GlobalOptions, help), NULL, "show this help"},
 };
 
+/* Lines of a Dockerfile, and what a program printed: on a terminal none of it may steer it. */
+static void print_excerpt(const char *text)
+{
+	bool terminal = terminal_is(STDERR_FILENO);
+	const char *bold = terminal_color(STDERR_FILENO, "\033[1m");
+	const char *off = terminal_color(STDERR_FILENO, "\033[0m");
+	unsigned flags = *off ? SCREEN_TEXT_COLORS : 0;
+	Str rest = str_of(text), line;
+	while (str_cut(&rest, '\n', &line)) {
+		_cleanup_buf_ Buf clean = BUF_INIT(SIZE_MAX / 2);
+		if (!rest.ptr && line.len == 0)
+			break;
+		bool marked = line.len > 10 && str_starts(str_slice(line, 4, line.len), " | >>> ");
+		if (terminal) {
+			size_t indent = 0;
+			while (indent < line.len && line.ptr[indent] == ' ')
+				indent++;
+			buf_str(&clean, str_slice(line, 0, indent));
+			line = screen_line(str_slice(line, indent, line.len));
+			screen_text(&clean, line, ALL_COLUMNS, flags);
+			line = buf_view(&clean);
+		}
+		fprintf(stderr, "%s" STR_FMT "%s\n", marked ? bold : "", STR_ARG(line),
+			marked ? off : "");
+	}
+}
+
 static void print_error(const Err *e)
 {
 	const char *red = terminal_color(STDERR_FILENO, "\033[1;31m");
@@ -36,8 +64,7 @@ static void print_error(const Err *e)
 		fprintf(stderr, "%s%s:%s ", bold, e->file, off);
 	fprintf(stderr, "%s\n", e->message);
 	if (e->excerpt)
-		fprintf(stderr, "%s%s", e->excerpt,
-			*e->excerpt && e->excerpt[strlen(e->excerpt) - 1] == '\n' ? "" : "\n");
+		print_excerpt(e->excerpt);
 	if (e->hint)
 		fprintf(stderr, "%shint:%s %s\n", bold, off, e->hint);
 }
