@@ -10,16 +10,15 @@
 
 typedef struct HistoryOptions {
 	char *format, *platform;
-	bool no_trunc, quiet;
+	bool no_trunc;
 } HistoryOptions;
 
 static const Option rows[] = {
-	{0, "format", OPTION_STRING, offsetof(HistoryOptions, format), FORMAT_METAVAR,
-		"how to list"},
+	{0, "format", OPTION_STRING, offsetof(HistoryOptions, format), FORMAT_METAVAR, FORMAT_HELP},
 	{0, "no-trunc", OPTION_FLAG, offsetof(HistoryOptions, no_trunc), NULL,
-		"show whole commands"},
+		"show the commands whole"},
 	{0, "platform", OPTION_STRING, offsetof(HistoryOptions, platform), "OS/ARCH",
-		"of an image with several"},
+		PLATFORM_HELP},
 };
 
 typedef struct Step {

@@ -21,14 +21,14 @@ static const Option rows[] = {
 	{'m', "message", OPTION_STRING, offsetof(ImportArgs, message), "TEXT",
 		"comment in the history"},
 	{0, "platform", OPTION_STRING, offsetof(ImportArgs, platform), "OS/ARCH",
-		"platform of the image"},
+		"platform of the image (default: this machine's)"},
 	{0, "compression", OPTION_STRING, offsetof(ImportArgs, compression), "gzip|zstd|none",
-		"of the layer (default gzip)"},
+		"how the layer is compressed (default gzip)"},
 	{0, "compression-level", OPTION_STRING, offsetof(ImportArgs, level), "N",
-		"gzip 1 to 12, zstd 1 to 19"},
+		"1 to 12 for gzip, 1 to 19 for zstd"},
 	{'q', "quiet", OPTION_FLAG, offsetof(ImportArgs, quiet), NULL, "print only the image ID"},
 	{0, "progress", OPTION_STRING, offsetof(ImportArgs, progress), PROGRESS_METAVAR,
-		"how to show progress"},
+		"how to show progress on standard error (auto: tty on a terminal, else plain)"},
 };
 
 static int open_input(const char *path, Progress *progress, unsigned id, Reader **ret, Err **err)
@@ -80,8 +80,7 @@ static int run_import(CmdCtx *ctx, void *options, const StrVec *operands, Err **
 	if (r == 0)
 		r = epoch_from_environment(&o.epoch, err);
 	if (r == 0)
-		r = progress_sink_new(
-			a->quiet ? "quiet" : a->progress, "Importing", &progress, err);
+		r = progress_sink_new(a->quiet, a->progress, "Importing", &progress, err);
 	if (r == 0) {
 		ERR_SCOPE(err, "Importing '%s'", operands->items[0]);
 		r = import(ctx, operands->items[0], &o, &names, progress, &image, err);

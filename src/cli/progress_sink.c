@@ -77,9 +77,14 @@ void progress_lines(ProgressNode *n, const char *text, size_t len, bool flush,
 	}
 }
 
-int progress_sink_new(const char *mode, const char *title, Progress **ret, Err **err)
+int progress_sink_new(bool quiet, const char *mode, const char *title, Progress **ret, Err **err)
 {
 	ProgressSink *s = NULL;
+	if (quiet && mode && strcmp(mode, "quiet") != 0)
+		return err_set(err, ERR_USAGE,
+			"flags '--quiet' and '--progress %s' contradict each other", mode);
+	if (quiet)
+		mode = "quiet";
 	if (!mode || strcmp(mode, "auto") == 0)
 		/* a trace on the same terminal would tear the live view apart */
 		mode = terminal_moves(STDERR_FILENO) && !log_enabled(NULL) ? "tty" : "plain";

@@ -160,3 +160,23 @@ Str screen_line(Str line)
 		line.len--;
 	return str_slice(line, (size_t)(str_rfind(line, '\r') + 1), line.len);
 }
+
+void wrap_text(Buf *out, Str text, size_t at, size_t indent)
+{
+	bool first = true;
+	for (Str rest = str_trim(text); rest.len; rest = str_trim(rest)) {
+		size_t len = strcspn(rest.ptr, " \n");
+		_cleanup_free_ char *word = xstrndup(rest.ptr, MIN(len, rest.len));
+		size_t columns = text_width(word);
+		if (!first && at + 1 + columns > WRAP_COLUMNS) {
+			buf_printf(out, "\n%*s", (int)indent, "");
+			at = indent;
+			first = true;
+		}
+		buf_printf(out, "%s%s", first ? "" : " ", word);
+		at += columns + !first;
+		first = false;
+		rest = str_slice(rest, len, rest.len);
+	}
+	buf_char(out, '\n');
+}

@@ -58,7 +58,7 @@ static size_t distance(const char *a, const char *b)
 	return row[n];
 }
 
-/* Mistakes forgiven in a word: one in up to four letters, two in up to seven, three in longer ones. */
+/* Mistakes forgiven: one where the shorter word has up to four letters, two up to seven, three beyond. */
 static size_t forgiven(size_t len)
 {
 	return len <= 4 ? 1 : len <= 7 ? 2 : 3;
@@ -67,7 +67,7 @@ static size_t forgiven(size_t len)
 const char *did_you_mean(const char *word, const char *const *candidates, size_t n)
 {
 	const char *best = NULL;
-	size_t len = strlen(word), best_distance = forgiven(len) + 1;
+	size_t len = strlen(word), best_distance = SIZE_MAX;
 	if (len < 2 || len > MAX_WORD)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
@@ -76,7 +76,7 @@ const char *did_you_mean(const char *word, const char *const *candidates, size_t
 		/* the beginning of a word is as near as a slip */
 		bool begun = len >= MIN_BEGINNING && strncmp(word, candidates[i], len) == 0;
 		size_t d = begun ? 1 : distance(word, candidates[i]);
-		if (d < best_distance) {
+		if (d < best_distance && d <= forgiven(MIN(len, strlen(candidates[i])))) {
 			best = candidates[i];
 			best_distance = d;
 		}

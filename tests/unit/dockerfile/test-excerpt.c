@@ -65,6 +65,7 @@ static void far_words(void **state)
 	assert_null(NEAR("x", verbs));
 	assert_null(NEAR("xx", verbs));
 	assert_null(NEAR("push", verbs));
+	assert_null(NEAR("prune", verbs)); /* two letters of three are not "run" */
 	assert_null(NEAR("frobnicate", verbs));
 	assert_null(NEAR("WORK", instructions));
 	assert_null(did_you_mean("build", verbs, 0));
