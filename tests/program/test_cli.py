@@ -193,3 +193,23 @@ def test_manual(cruet, tmp_path):
         assert re.search(rf"^   cruet {verb}\b", done.stdout, re.M)
         for flag in re.findall(r"^  +(?:-\w, )?(--[\w-]+)", cruet.run(verb, "--help").out, re.M):
             assert flag in done.stdout
+
+
+def test_make_install(shell, tmp_path):
+    if CRUET != str(ROOT / "build/cruet") or not (ROOT / "build/build.ninja").exists():
+        pytest.skip("installs what is in build/")
+    options = subprocess.run(["/usr/bin/meson", "introspect", "--buildoptions", ROOT / "build"], capture_output=True, check=True)
+    prefix = next(o["value"] for o in json.loads(options.stdout) if o["name"] == "prefix")
+    done = subprocess.run(["make", "-C", ROOT, "install", f"DESTDIR={tmp_path}/to", f"PREFIX={prefix}"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    to = tmp_path / "to" / prefix.lstrip("/")
+    files = {str(p.relative_to(to)): p.stat().st_mode & 0o777 for p in to.rglob("*") if p.is_file()}
+    assert files == {"bin/cruet": 0o755, "share/man/man1/cruet.1": 0o644,
+                     "share/bash-completion/completions/cruet.bash": 0o644}
+    assert subprocess.run([to / "bin/cruet", "version"], capture_output=True, check=True).stdout.startswith(b"cruet ")
+    if not pathlib.Path("/usr/share/bash-completion/bash_completion").exists():
+        pytest.skip("bash-completion is not installed")
+    complete = shell(f"export XDG_DATA_DIRS={to}/share; source /usr/share/bash-completion/bash_completion")
+    complete("cruet imp", ["READY> cruet import "])
+    complete("cruet rmi app:v1.2", ["READY> cruet rmi app:v1.2 "])
