@@ -28,10 +28,8 @@ bench:
 	bench/run
 
 install: all
-	$(NINJA) -C $(BUILD) install
-	$(BUILD)/cruet completion bash | install -D -m 644 /dev/stdin \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/cruet
-	$(BUILD)/cruet help manual | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/cruet.1
+	$(MESON) configure $(BUILD) --prefix $(PREFIX)
+	DESTDIR="$(DESTDIR)" $(MESON) install -C $(BUILD) --quiet
 
 clean:
 	rm -rf build build-*

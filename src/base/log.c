@@ -16,8 +16,8 @@ void log_enable(const char *components)
 
 bool log_enabled(const char *component)
 {
-	if (!enabled)
-		return false;
+	if (!enabled || !component)
+		return enabled;
 	Str rest = str_of(enabled), part;
 	while (str_cut(&rest, ',', &part))
 		if (str_eq_cstr(part, component) || str_eq_cstr(part, "all"))

@@ -10,7 +10,7 @@
 
 /* Comma-separated component names, "all", or NULL for none. Call before threads start. */
 void log_enable(const char *components);
-bool log_enabled(const char *component);
+bool log_enabled(const char *component); /* NULL: whether any is */
 void log_write(const char *component, const char *fmt, ...) _printf_(2, 3);
 #define log_debug(component, ...)                                                                  \
 	do {                                                                                       \

@@ -42,4 +42,6 @@ void progress_state(
 	Progress *p, unsigned id, const char *name, ProgressState state, const Err *err);
 void progress_log(Progress *p, unsigned id, int stream, const char *text, size_t len);
 void progress_bytes(Progress *p, unsigned id, const char *what, uint64_t done, uint64_t total);
+/* Passes source on and tells at most ten times a second how much has been read. Owns source; total 0: unknown. */
+Reader *progress_reader_new(Reader *source, Progress *p, unsigned id, uint64_t total);
 void progress_warn(Progress *p, const char *file, int line, const char *fmt, ...) _printf_(4, 5);

@@ -209,7 +209,7 @@ static void make_stages(Build *b)
 		layer_stack_init(&s->stack);
 		steps += p->layers;
 	}
-	progress_plan(b->progress, steps);
+	progress_plan(b->progress, steps + 1); /* and the export */
 }
 
 /* Every stage but the target has a thread; it waits there for the stages it needs. */

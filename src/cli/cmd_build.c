@@ -1,10 +1,12 @@
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/timefmt.h"
 #include "build/build.h"
 #include "cli/format.h"
 #include "cli/progress_sink.h"
 #include "cli/signals.h"
+#include "cli/terminal.h"
 #include "image/sizes.h"
 
 typedef struct BuildArgs {
@@ -18,16 +20,18 @@ typedef struct BuildArgs {
 static const Option rows[] = {
 	{'t', "tag", OPTION_STRINGS, FIELD(tags), "NAME", "name of the image (may be repeated)"},
 	{'f', "file", OPTION_STRING, FIELD(file), "FILE",
-		"the Dockerfile (default CONTEXT/Dockerfile; - = stdin)"},
+		"the Dockerfile (default CONTEXT/Dockerfile; - for standard input)"},
 	{0, "target", OPTION_STRING, FIELD(target), "STAGE", "stop at this stage"},
 	{0, "build-arg", OPTION_STRINGS, FIELD(build_args), "NAME[=VALUE]",
 		"value of an ARG (without a value: from the environment)"},
-	{0, "label", OPTION_STRINGS, FIELD(labels), "KEY=VALUE", "label of the image"},
+	{0, "label", OPTION_STRINGS, FIELD(labels), "KEY=VALUE",
+		"label of the image (may be repeated)"},
 	{0, "secret", OPTION_STRINGS, offsetof(BuildArgs, secrets), "id=ID[,src=FILE|,env=VAR]",
 		"give RUN --mount=type=secret a file or variable"},
 	{0, "build-context", OPTION_STRINGS, offsetof(BuildArgs, contexts), "NAME=PATH",
 		"further context for COPY --from, or docker-image://IMAGE in place of a base"},
-	{0, "platform", OPTION_STRING, FIELD(platform), "OS/ARCH", "target platform"},
+	{0, "platform", OPTION_STRING, FIELD(platform), "OS/ARCH",
+		"the platform to build for (default: this machine's)"},
 	{0, "network", OPTION_STRING, FIELD(network), "host|none", "network of RUN (default host)"},
 	{0, "add-host", OPTION_STRINGS, FIELD(add_hosts), "NAME:IP", "line for /etc/hosts of RUN"},
 	{0, "runtime", OPTION_STRING, FIELD(runtime), "NAME",
@@ -42,17 +46,17 @@ static const Option rows[] = {
 	{'o', "output", OPTION_STRINGS, offsetof(BuildArgs, outputs), "type=TYPE[,dest=PATH]",
 		"image, oci, docker, local or tar; a bare PATH is type=local, - a tar on stdout"},
 	{0, "compression", OPTION_STRING, offsetof(BuildArgs, compression), "gzip|zstd|none",
-		"of new layers (default gzip)"},
+		"how new layers are compressed (default gzip)"},
 	{0, "compression-level", OPTION_STRING, offsetof(BuildArgs, level), "N",
-		"gzip 1 to 12, zstd 1 to 19"},
-	{0, "iidfile", OPTION_STRING, FIELD(iidfile), "FILE", "write the image ID here"},
+		"1 to 12 for gzip, 1 to 19 for zstd"},
+	{0, "iidfile", OPTION_STRING, FIELD(iidfile), "FILE", "write the image ID to this file"},
 	{0, "metadata-file", OPTION_STRING, FIELD(metadata_file), "FILE",
-		"write digests and names here, as JSON"},
+		"write digests and names to this file, as JSON"},
 	{0, "load", OPTION_FLAG, offsetof(BuildArgs, load), NULL,
-		"accepted for habit: the image is always in the store"},
+		"does nothing, for habit: the image is in the store anyway"},
 	{'q', "quiet", OPTION_FLAG, FIELD(quiet), NULL, "print only the image ID"},
 	{0, "progress", OPTION_STRING, offsetof(BuildArgs, progress), PROGRESS_METAVAR,
-		"how to show progress"},
+		"how to show progress on standard error (auto: tty on a terminal, else plain)"},
 };
 
 typedef struct Fields {
@@ -162,8 +166,12 @@ static void print_result(Store *s, const BuildArgs *a, const BuildResult *result
 		_cleanup_free_ char *unpacked = size_format(sizes.unpacked);
 		_cleanup_free_ char *compressed = size_format(sizes.compressed);
 		_cleanup_free_ char *names = strvec_join(&a->build.tags, ", ");
-		fprintf(stderr, "%s%s%s: %s in %zu layers, %s compressed\n", names,
-			*names ? " " : "", digest_str(&result->config).s, unpacked, sizes.layers,
+		/* scripts that read the log get the whole ID */
+		_cleanup_free_ char *id = terminal_is(STDERR_FILENO)
+			? short_id(&result->config)
+			: xstrdup(digest_str(&result->config).s);
+		fprintf(stderr, "%s%s%s: %s in %zu layer%s, %s compressed\n", names,
+			*names ? " " : "", id, unpacked, sizes.layers, sizes.layers == 1 ? "" : "s",
 			compressed);
 	}
 	store_image_done(&image);
@@ -185,7 +193,7 @@ static int run_build(CmdCtx *ctx, void *options, const StrVec *operands, Err **e
 	a->build.context = xstrdup(operands->len ? operands->items[0] : ".");
 	(void)!sandbox_new(&sandbox, &sandbox_error);
 	signals_install(sandbox);
-	r = progress_sink_new(a->build.quiet ? "quiet" : a->progress, "Building", &progress, err);
+	r = progress_sink_new(a->build.quiet, a->progress, "Building", &progress, err);
 	if (r < 0)
 		return r;
 	r = build(ctx->store, sandbox, sandbox_error, &a->build, progress, &result, err);

@@ -18,7 +18,9 @@ const Command cmd_completion = {
 	.name = "completion",
 	.operands = "bash",
 	.summary = "Print the shell completion script",
-	.description = "Try it with:  source <(cruet completion bash)\n",
+	.description =
+		"'make install' puts it where bash-completion looks. Without that, for this shell:\n\n"
+		"  source <(cruet completion bash)\n",
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = run_completion,

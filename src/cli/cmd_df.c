@@ -9,7 +9,7 @@ typedef struct DfOptions {
 } DfOptions;
 
 static const Option rows[] = {
-	{0, "format", OPTION_STRING, offsetof(DfOptions, format), FORMAT_METAVAR, "how to list"},
+	{0, "format", OPTION_STRING, offsetof(DfOptions, format), FORMAT_METAVAR, FORMAT_HELP},
 };
 
 typedef struct Line {

@@ -8,9 +8,8 @@ typedef struct ExportOptions {
 
 static const Option rows[] = {
 	{'o', "output", OPTION_STRING, offsetof(ExportOptions, output), "FILE",
-		"where to (default: standard output)"},
-	{0, "platform", OPTION_STRING, offsetof(ExportOptions, platform), "OS/ARCH",
-		"of an image with several"},
+		"where to write (default: standard output)"},
+	{0, "platform", OPTION_STRING, offsetof(ExportOptions, platform), "OS/ARCH", PLATFORM_HELP},
 };
 
 static int run_export(CmdCtx *ctx, void *options, const StrVec *operands, Err **err)

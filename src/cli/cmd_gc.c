@@ -11,10 +11,9 @@ typedef struct GcArgs {
 static const Option rows[] = {
 	{0, "check", OPTION_FLAG, offsetof(GcArgs, check), NULL,
 		"remove nothing: verify every reachable blob and index; exit status 6 when something is wrong"},
-	{0, "dry-run", OPTION_FLAG, offsetof(GcArgs, dry_run), NULL,
-		"only tell what would be freed"},
-	{'a', "all", OPTION_FLAG, offsetof(GcArgs, all), NULL, "the build cache goes too"},
-	{0, "format", OPTION_STRING, offsetof(GcArgs, format), FORMAT_METAVAR, "how to report"},
+	{0, "dry-run", OPTION_FLAG, offsetof(GcArgs, dry_run), NULL, "only tell what would go"},
+	{'a', "all", OPTION_FLAG, offsetof(GcArgs, all), NULL, "remove the build cache as well"},
+	{0, "format", OPTION_STRING, offsetof(GcArgs, format), FORMAT_METAVAR, FORMAT_HELP},
 };
 
 static void print_report(const GcReport *report, const GcArgs *a)
@@ -57,6 +56,9 @@ static int run_gc(CmdCtx *ctx, void *options, const StrVec *operands _unused_, E
 {
 	const GcArgs *a = options;
 	GcReport report = {0};
+	if (a->check && (a->dry_run || a->all))
+		return err_set(err, ERR_USAGE, "flag '--check' removes nothing and takes no '--%s'",
+			a->dry_run ? "dry-run" : "all");
 	GcOptions o = {.check = a->check, .dry_run = a->dry_run, .keep_cache = !a->all};
 	int r = store_gc(ctx->store, &o, &report, err);
 	if (r == 0) {

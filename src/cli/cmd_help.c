@@ -12,9 +12,8 @@ static int run_help(CmdCtx *ctx _unused_, void *options _unused_, const StrVec *
 	} else {
 		const Command *c = command_find(operands->items[0]);
 		if (!c)
-			return err_set(
-				err, ERR_USAGE, "'%s' is not a cruet command", operands->items[0]);
-		help_command(c, NULL, 0, &text);
+			return command_unknown(operands->items[0], err);
+		help_command(c, &text);
 	}
 	fputs(text.ptr, stdout);
 	return 0;
@@ -23,7 +22,8 @@ static int run_help(CmdCtx *ctx _unused_, void *options _unused_, const StrVec *
 const Command cmd_help = {
 	.name = "help",
 	.operands = "[COMMAND]",
-	.summary = "Explain a command ('cruet help manual' prints the manual page)",
+	.summary = "Explain a command",
+	.description = "'cruet help manual' prints the manual page, in the form of man.\n",
 	.max_operands = 1,
 	.run = run_help,
 };

@@ -2,21 +2,23 @@
 
 #include "base/timefmt.h"
 #include "cli/format.h"
+#include "cli/screen_text.h"
 #include "cli/terminal.h"
 #include "image/sizes.h"
 
+#define COMMAND_COLUMNS 60
+
 typedef struct HistoryOptions {
 	char *format, *platform;
-	bool no_trunc, quiet;
+	bool no_trunc;
 } HistoryOptions;
 
 static const Option rows[] = {
-	{0, "format", OPTION_STRING, offsetof(HistoryOptions, format), FORMAT_METAVAR,
-		"how to list"},
+	{0, "format", OPTION_STRING, offsetof(HistoryOptions, format), FORMAT_METAVAR, FORMAT_HELP},
 	{0, "no-trunc", OPTION_FLAG, offsetof(HistoryOptions, no_trunc), NULL,
-		"show whole commands"},
+		"show the commands whole"},
 	{0, "platform", OPTION_STRING, offsetof(HistoryOptions, platform), "OS/ARCH",
-		"of an image with several"},
+		PLATFORM_HELP},
 };
 
 typedef struct Step {
@@ -77,14 +79,8 @@ static void print_steps_json(const Steps *steps)
 
 static char *shorten(const char *text, bool whole)
 {
-	_cleanup_buf_ Buf b = BUF_INIT(SIZE_MAX / 2);
-	size_t columns = 0;
-	for (const char *p = text; *p && (whole || columns < 60); p++) {
-		columns += ((unsigned char)*p & 0xc0) != 0x80;
-		buf_char(&b, *p == '\n' || *p == '\t' ? ' ' : *p);
-	}
-	if (b.len < strlen(text))
-		buf_cstr(&b, "…");
+	Buf b = BUF_INIT(SIZE_MAX / 2);
+	screen_text(&b, str_of(text), whole ? ALL_COLUMNS : COMMAND_COLUMNS, 0);
 	return buf_steal(&b);
 }
 

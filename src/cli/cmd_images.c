@@ -7,18 +7,18 @@
 
 typedef struct ImagesOptions {
 	char *format;
-	bool quiet, names, digests, no_trunc;
+	bool quiet, all, digests, no_trunc;
 } ImagesOptions;
 
 static const Option rows[] = {
-	{0, "format", OPTION_STRING, offsetof(ImagesOptions, format), FORMAT_METAVAR,
-		"how to list"},
-	{'q', "quiet", OPTION_FLAG, offsetof(ImagesOptions, quiet), NULL, "IDs only"},
-	{0, "names", OPTION_FLAG, offsetof(ImagesOptions, names), NULL,
-		"with --quiet: names instead of IDs"},
+	{0, "format", OPTION_STRING, offsetof(ImagesOptions, format), FORMAT_METAVAR "|names",
+		"a table, JSON, or only the names, one a line"},
+	{'q', "quiet", OPTION_FLAG, offsetof(ImagesOptions, quiet), NULL, "only the IDs"},
+	{'a', "all", OPTION_FLAG, offsetof(ImagesOptions, all), NULL,
+		"does nothing, for habit: every image is listed anyway"},
 	{0, "digests", OPTION_FLAG, offsetof(ImagesOptions, digests), NULL,
-		"show manifest digests"},
-	{0, "no-trunc", OPTION_FLAG, offsetof(ImagesOptions, no_trunc), NULL, "show whole IDs"},
+		"show the digests of the manifests"},
+	{0, "no-trunc", OPTION_FLAG, offsetof(ImagesOptions, no_trunc), NULL, "show the IDs whole"},
 };
 
 typedef struct Row {
@@ -85,6 +85,12 @@ static json_t *row_json(const Row *row)
 	return j;
 }
 
+static char *row_id(const Row *row, const ImagesOptions *o)
+{
+	const Digest *id = &row->image.manifest.config.digest;
+	return o->no_trunc ? xstrdup(digest_str(id).s) : short_id(id);
+}
+
 static void print_table(const Rows *all, const ImagesOptions *o)
 {
 	static const char *const headers[] = {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", ">LAYERS",
@@ -94,12 +100,11 @@ static void print_table(const Rows *all, const ImagesOptions *o)
 	table_init(&t, columns, headers);
 	vec_foreach (all, row) {
 		int64_t created = 0;
-		const Digest *id = &row->image.manifest.config.digest;
 		bool dated = row->image.config.created &&
 			time_parse(str_of(row->image.config.created), &created, NULL, NULL) == 0;
 		table_cell(&t, row->repository ? row->repository : "<none>");
 		table_cell(&t, row->tag ? row->tag : "<none>");
-		table_take(&t, o->no_trunc ? xstrdup(digest_str(id).s) : short_id(id));
+		table_take(&t, row_id(row, o));
 		table_take(&t, dated ? time_ago(created, time_now()) : xstrdup("N/A"));
 		table_take(&t, xasprintf("%zu", row->sizes.layers));
 		table_take(&t, xasprintf("%llu", (unsigned long long)row->sizes.files));
@@ -134,6 +139,9 @@ static int run_images(CmdCtx *ctx, void *options, const StrVec *operands, Err **
 {
 	const ImagesOptions *o = options;
 	Rows all = {0};
+	if (o->quiet && o->format)
+		return err_set(
+			err, ERR_USAGE, "flags '--quiet' and '--format' contradict each other");
 	int r = list(ctx->store, operands->len ? operands->items[0] : NULL, &all, err);
 	if (r < 0) {
 		rows_done(&all);
@@ -141,11 +149,13 @@ static int run_images(CmdCtx *ctx, void *options, const StrVec *operands, Err **
 	}
 	if (o->quiet) {
 		vec_foreach (&all, row) {
-			if (!o->names)
-				puts(digest_str(&row->image.manifest.config.digest).s);
-			else if (row->name)
-				puts(row->name);
+			_cleanup_free_ char *id = row_id(row, o);
+			puts(id);
 		}
+	} else if (cstr_eq(o->format, "names")) {
+		vec_foreach (&all, row)
+			if (row->name)
+				puts(row->name);
 	} else if (format_is_json(o->format)) {
 		_cleanup_json_ json_t *array = json_array();
 		vec_foreach (&all, row)

@@ -11,12 +11,13 @@ typedef struct InspectOptions {
 
 static const Option rows[] = {
 	{0, "format", OPTION_STRING, offsetof(InspectOptions, format), "json",
-		"JSON is what it prints anyway"},
+		"does nothing, for habit: it prints JSON anyway"},
 	{0, "platform", OPTION_STRING, offsetof(InspectOptions, platform), "OS/ARCH",
-		"of an image with several"},
-	{0, "raw", OPTION_FLAG, offsetof(InspectOptions, raw), NULL, "the manifest's exact bytes"},
+		PLATFORM_HELP},
+	{0, "raw", OPTION_FLAG, offsetof(InspectOptions, raw), NULL,
+		"print the manifest's exact bytes instead"},
 	{0, "config", OPTION_FLAG, offsetof(InspectOptions, config), NULL,
-		"the config's exact bytes"},
+		"print the config's exact bytes instead"},
 };
 
 static void set_text(json_t *j, const char *key, const char *text)
@@ -118,6 +119,13 @@ static int run_inspect(CmdCtx *ctx, void *options, const StrVec *operands, Err *
 	const InspectOptions *o = options;
 	Platform platform = {0};
 	_cleanup_json_ json_t *array = json_array();
+	if (o->raw && o->config)
+		return err_set(
+			err, ERR_USAGE, "flags '--raw' and '--config' contradict each other");
+	if ((o->raw || o->config) && (o->format || operands->len > 1))
+		return err_set(err, ERR_USAGE,
+			"flag '--%s' prints one image's bytes: no %s with it",
+			o->raw ? "raw" : "config", o->format ? "'--format'" : "second image");
 	int r = platform_argument(o->platform, &platform, err);
 	for (size_t i = 0; r == 0 && i < operands->len; i++) {
 		StoreImage image = {0};

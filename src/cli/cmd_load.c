@@ -11,12 +11,11 @@ typedef struct LoadOptions {
 
 static const Option rows[] = {
 	{'i', "input", OPTION_STRING, offsetof(LoadOptions, input), "FILE",
-		"the archive (as docker load has it)"},
+		"the archive, as docker load calls it"},
 	{'q', "quiet", OPTION_FLAG, offsetof(LoadOptions, quiet), NULL, "no progress"},
-	{0, "format", OPTION_STRING, offsetof(LoadOptions, format), FORMAT_METAVAR,
-		"how to list what was loaded"},
+	{0, "format", OPTION_STRING, offsetof(LoadOptions, format), FORMAT_METAVAR, FORMAT_HELP},
 	{0, "progress", OPTION_STRING, offsetof(LoadOptions, progress), PROGRESS_METAVAR,
-		"how to show progress"},
+		"how to show progress on standard error (auto: tty on a terminal, else plain)"},
 };
 
 static void print_loaded(const LoadedImages *loaded, bool json)
@@ -50,7 +49,7 @@ static int run_load(CmdCtx *ctx, void *options, const StrVec *operands, Err **er
 	}
 	_cleanup_(pool_freep) Pool *pool = pool_new(0);
 	_cleanup_(progress_sink_freep) Progress *progress = NULL;
-	int r = progress_sink_new(o->quiet ? "quiet" : o->progress, "Loading", &progress, err);
+	int r = progress_sink_new(o->quiet, o->progress, "Loading", &progress, err);
 	if (r < 0)
 		return r;
 	LoadedImages loaded = {0};

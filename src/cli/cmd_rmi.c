@@ -8,7 +8,7 @@ typedef struct RmiOptions {
 
 static const Option rows[] = {
 	{'f', "force", OPTION_FLAG, offsetof(RmiOptions, force), NULL,
-		"remove an image by its ID although it has several names; a missing image is no error"},
+		"remove an image by its ID although it has several names; a missing one is no error"},
 };
 
 static unsigned count_names(const StoreNames *names, const Digest *digest)

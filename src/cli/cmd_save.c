@@ -10,12 +10,12 @@ typedef struct SaveOptions {
 
 static const Option rows[] = {
 	{'o', "output", OPTION_STRING, offsetof(SaveOptions, output), "FILE",
-		"where to (default: standard output; a directory for oci-dir)"},
+		"where to write (default: standard output; a directory for oci-dir)"},
 	{0, "format", OPTION_STRING, offsetof(SaveOptions, format), "docker|oci|oci-dir",
 		"docker-archive (default), OCI archive, or OCI layout directory"},
 	{'q', "quiet", OPTION_FLAG, offsetof(SaveOptions, quiet), NULL, "no progress"},
 	{0, "progress", OPTION_STRING, offsetof(SaveOptions, progress), PROGRESS_METAVAR,
-		"how to show progress"},
+		"how to show progress on standard error (auto: tty on a terminal, else plain)"},
 };
 
 static int save_file(Store *s, const StrVec *names, SaveFormat format, const char *path,
@@ -39,9 +39,9 @@ static int run_save(CmdCtx *ctx, void *options, const StrVec *operands, Err **er
 		format = SAVE_OCI;
 	else if (o->format && strcmp(o->format, "oci-dir") == 0)
 		format = SAVE_OCI_DIR;
-	if (format == SAVE_OCI_DIR && !o->output)
+	if (format == SAVE_OCI_DIR && (!o->output || strcmp(o->output, "-") == 0))
 		return err_set(err, ERR_USAGE, "format oci-dir needs -o DIRECTORY");
-	int r = progress_sink_new(o->quiet ? "quiet" : o->progress, "Saving", &progress, err);
+	int r = progress_sink_new(o->quiet, o->progress, "Saving", &progress, err);
 	if (r < 0)
 		return r;
 	if (format == SAVE_OCI_DIR)

@@ -10,8 +10,7 @@ typedef struct UnpackOptions {
 } UnpackOptions;
 
 static const Option rows[] = {
-	{0, "platform", OPTION_STRING, offsetof(UnpackOptions, platform), "OS/ARCH",
-		"of an image with several"},
+	{0, "platform", OPTION_STRING, offsetof(UnpackOptions, platform), "OS/ARCH", PLATFORM_HELP},
 	{0, "no-same-owner", OPTION_FLAG, offsetof(UnpackOptions, keep_owner), NULL,
 		"the files belong to you, not to the image's users (always so without root)"},
 };

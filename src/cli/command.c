@@ -1,5 +1,7 @@
 #include "cli/command.h"
 
+#include "dockerfile/ast.h"
+
 #define COMMAND(symbol) &symbol,
 const Command *const commands[] = {
 #include "cli/commands.def"
@@ -13,6 +15,21 @@ const Command *command_find(const char *name)
 		if (strcmp(commands[i]->name, name) == 0)
 			return commands[i];
 	return NULL;
+}
+
+int command_unknown(const char *name, Err **err)
+{
+	const char *names[64];
+	size_t n = 0;
+	for (size_t i = 0; i < n_commands && n < ARRAY_SIZE(names); i++)
+		names[n++] = commands[i]->name;
+	int r = err_set(err, ERR_USAGE, "'%s' is not a cruet command", name);
+	const char *near = did_you_mean(name, names, n);
+	if (near)
+		err_hint(err, "did you mean 'cruet %s'?", near);
+	else
+		err_hint(err, "'cruet help' lists the commands");
+	return r;
 }
 
 int exit_status_of(ErrCode code)

@@ -27,9 +27,11 @@ typedef enum CommandNeeds {
 
 typedef struct Command {
 	const char *name;
-	const char *operands;    /* "IMAGE [COMMAND…]" */
-	const char *summary;     /* one line, no dot */
-	const char *description; /* paragraphs for --help and the manual; may be NULL */
+	const char *operands; /* "IMAGE [COMMAND…]" */
+	const char *summary;  /* one line, no dot */
+	/* For --help and the manual; may be NULL. Paragraphs are set apart by an empty line and broken anew;
+	 * one that begins with a blank stays as it is. */
+	const char *description;
 	const Option *options;
 	size_t n_options;
 	size_t options_size; /* of the struct the rows point into */
@@ -46,6 +48,8 @@ typedef struct Command {
 extern const Command *const commands[];
 extern const size_t n_commands;
 const Command *command_find(const char *name);
+/* ERR_USAGE that suggests the nearest verb. */
+int command_unknown(const char *name, Err **err);
 
 /* Exit status for a cause (docs/ERRORS.md). */
 int exit_status_of(ErrCode code);

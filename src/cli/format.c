@@ -55,9 +55,11 @@ int compression_arguments(
 	if (r < 0)
 		return r;
 	uint64_t n = 0;
+	if (level && c == COMPRESSION_NONE)
+		return err_set(err, ERR_USAGE, "compression 'none' has no level");
 	if (level) {
 		uint64_t max = c == COMPRESSION_ZSTD ? 19 : 12;
-		if (str_to_u64(str_of(level), max, &n, NULL) < 0 || n == 0 || c == COMPRESSION_NONE)
+		if (str_to_u64(str_of(level), max, &n, NULL) < 0 || n == 0)
 			return err_set(err, ERR_USAGE,
 				"compression level '%s' is not one of %s (1 to %d)", level,
 				compression_name(c), (int)max);

@@ -5,6 +5,8 @@
 #include "cli/command.h"
 
 #define FORMAT_METAVAR "table|json"
+#define FORMAT_HELP    "a table (default) or JSON"
+#define PLATFORM_HELP  "which of an image's platforms (default: this machine's)"
 static inline bool format_is_json(const char *format)
 {
 	return format && strcmp(format, "json") == 0;

@@ -4,6 +4,8 @@
 #include "cli/command.h"
 
 void help_overview(Buf *out);
-void help_command(const Command *c, const Option *global, size_t n_global, Buf *out);
+void help_command(const Command *c, Buf *out);
+/* Cuts the next paragraph of a description off *rest; false at the end. */
+bool help_paragraph(Str *rest, Str *ret);
 void help_manual(Buf *out); /* roff, section 1 */
 void help_bash_completion(Buf *out);

@@ -4,24 +4,38 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/global.h"
 #include "cli/help.h"
+#include "cli/screen_text.h"
 #include "cli/terminal.h"
-#include "dockerfile/ast.h"
 #include "sys/userns.h"
 
-typedef struct GlobalOptions {
-	bool help;
-	char *root;
-	char *debug;
-} GlobalOptions;
-
-static const Option global_rows[] = {
-	{0, "root", OPTION_STRING, offsetof(GlobalOptions, root), "DIR",
-		"the image store (default: $CRUET_ROOT, else /var/lib/cruet, for a user ~/.local/share/cruet)"},
-	{0, "debug", OPTION_STRING, offsetof(GlobalOptions, debug), "PARTS",
-		"trace parts of the program to stderr: all, or store,layer,…"},
-	{'h', "help", OPTION_FLAG, offsetof(GlobalOptions, help), NULL, "show this help"},
-};
+/* Lines of a Dockerfile, and what a program printed: on a terminal none of it may steer it. */
+static void print_excerpt(const char *text)
+{
+	bool terminal = terminal_is(STDERR_FILENO);
+	const char *bold = terminal_color(STDERR_FILENO, "\033[1m");
+	const char *off = terminal_color(STDERR_FILENO, "\033[0m");
+	unsigned flags = *off ? SCREEN_TEXT_COLORS : 0;
+	Str rest = str_of(text), line;
+	while (str_cut(&rest, '\n', &line)) {
+		_cleanup_buf_ Buf clean = BUF_INIT(SIZE_MAX / 2);
+		if (!rest.ptr && line.len == 0)
+			break;
+		bool marked = line.len > 10 && str_starts(str_slice(line, 4, line.len), " | >>> ");
+		if (terminal) {
+			size_t indent = 0;
+			while (indent < line.len && line.ptr[indent] == ' ')
+				indent++;
+			buf_str(&clean, str_slice(line, 0, indent));
+			line = screen_line(str_slice(line, indent, line.len));
+			screen_text(&clean, line, ALL_COLUMNS, flags);
+			line = buf_view(&clean);
+		}
+		fprintf(stderr, "%s" STR_FMT "%s\n", marked ? bold : "", STR_ARG(line),
+			marked ? off : "");
+	}
+}
 
 static void print_error(const Err *e)
 {
@@ -36,10 +50,18 @@ static void print_error(const Err *e)
 		fprintf(stderr, "%s%s:%s ", bold, e->file, off);
 	fprintf(stderr, "%s\n", e->message);
 	if (e->excerpt)
-		fprintf(stderr, "%s%s", e->excerpt,
-			*e->excerpt && e->excerpt[strlen(e->excerpt) - 1] == '\n' ? "" : "\n");
+		print_excerpt(e->excerpt);
 	if (e->hint)
 		fprintf(stderr, "%shint:%s %s\n", bold, off, e->hint);
+}
+
+static void more_hint(Err **err, const char *text)
+{
+	const char *hint = (*err)->hint;
+	if (hint)
+		err_hint(err, "%s%s %s", hint, str_ends(str_of(hint), "?") ? "" : ";", text);
+	else
+		err_hint(err, "%s", text);
 }
 
 static int check_operands(const Command *c, const StrVec *operands, Err **err)
@@ -86,14 +108,14 @@ static int dispatch(const Command *c, int argc, char **argv, int *ret_status, Er
 	_cleanup_strvec_ StrVec operands = {0};
 	OptionSet sets[] = {
 		{c->options, c->n_options, options},
-		{global_rows, ARRAY_SIZE(global_rows), &global},
+		{global_rows, n_global_rows, &global},
 	};
 	CmdCtx ctx = {0};
 	int r = options_parse(
 		sets, ARRAY_SIZE(sets), argc, argv, c->needs & NEEDS_RAW_TAIL, &operands, err);
 	if (r == 0 && global.help) {
 		_cleanup_buf_ Buf text = BUF_INIT(1 << 20);
-		help_command(c, global_rows, ARRAY_SIZE(global_rows), &text);
+		help_command(c, &text);
 		fputs(text.ptr, stdout);
 	} else if (r == 0) {
 		if (global.debug)
@@ -103,9 +125,9 @@ static int dispatch(const Command *c, int argc, char **argv, int *ret_status, Er
 		if (r == 0)
 			r = run_command(c, &ctx, options, &operands, err);
 	} else {
-		err_hint(err, "%s%s'cruet %s --help' lists the flags",
-			err && *err && (*err)->hint ? (*err)->hint : "",
-			err && *err && (*err)->hint ? "; " : "", c->name);
+		_cleanup_free_ char *where =
+			xasprintf("'cruet %s --help' lists the flags", c->name);
+		more_hint(err, where);
 	}
 	if (c->done)
 		c->done(options);
@@ -115,64 +137,67 @@ static int dispatch(const Command *c, int argc, char **argv, int *ret_status, Er
 	return r;
 }
 
-static int unknown_command(const char *word, Err **err)
+/* The first word that is neither a global flag nor its value: the verb. 0: there is none. */
+static int find_verb(int argc, char **argv)
 {
-	const char *names[64];
-	size_t n = 0;
-	for (size_t i = 0; i < n_commands && n < ARRAY_SIZE(names); i++)
-		names[n++] = commands[i]->name;
-	int r = err_set(err, ERR_USAGE, "'%s' is not a cruet command", word);
-	const char *near = did_you_mean(word, names, n);
-	if (near)
-		err_hint(err, "did you mean 'cruet %s'?", near);
-	else
-		err_hint(err, "'cruet help' lists the commands");
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] != '-')
+			return i;
+		if (global_takes_value(argv[i]))
+			i++;
+	}
+	return 0;
+}
+
+static bool asks_version(const char *word)
+{
+	return strcmp(word, "--version") == 0 || strcmp(word, "-v") == 0;
+}
+
+/* Flags without a verb: the version, the overview, or a mistake. */
+static int without_verb(int argc, char **argv, int *ret_status, Err **err)
+{
+	GlobalOptions global = {0};
+	OptionSet set = {global_rows, n_global_rows, &global};
+	_cleanup_strvec_ StrVec operands = {0};
+	_cleanup_buf_ Buf text = BUF_INIT(1 << 20);
+	for (int i = 1; i < argc; i++)
+		if (asks_version(argv[i]))
+			return puts("cruet " CRUET_VERSION) < 0 ? err_sys(err, "write the version")
+								: 0;
+	int r = options_parse(&set, 1, argc - 1, argv + 1, false, &operands, err);
+	if (r < 0) {
+		more_hint(err, "'cruet help' lists the commands");
+	} else {
+		help_overview(&text);
+		fputs(text.ptr, global.help ? stdout : stderr);
+		*ret_status = global.help ? 0 : exit_status_of(ERR_USAGE);
+	}
+	options_done(&set);
 	return r;
 }
 
-/* Global flags may stand before the verb too: they are moved behind it. */
-static const Command *take_command(int *argc, char **argv)
+/* Global flags may stand before the verb too: it is moved before them. */
+static void verb_first(int verb, char **argv)
 {
-	for (int i = 1; i < *argc; i++) {
-		const char *word = argv[i];
-		if (word[0] != '-') {
-			const Command *c = command_find(word);
-			memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof(char *));
-			(*argc)--;
-			return c;
-		}
-		if (strcmp(word, "--root") == 0 || strcmp(word, "--debug") == 0)
-			i++;
-	}
-	return NULL;
+	char *word = argv[verb];
+	memmove(&argv[2], &argv[1], (size_t)(verb - 1) * sizeof(char *));
+	argv[1] = word;
 }
 
 int main(int argc, char **argv)
 {
 	_cleanup_err_ Err *err = NULL;
-	int status = 0, r = 0;
-	const char *word = NULL;
-	for (int i = 1; i < argc && !word; i++) {
-		if (argv[i][0] != '-')
-			word = argv[i];
-		else if (strcmp(argv[i], "--root") == 0 || strcmp(argv[i], "--debug") == 0)
-			i++;
-		else if (strcmp(argv[i], "--version") == 0)
-			return puts("cruet " CRUET_VERSION) < 0;
+	const Command *c = NULL;
+	int status = 0, r = 0, verb = find_verb(argc, argv);
+	if (verb == 0) {
+		r = without_verb(argc, argv, &status, &err);
+	} else {
+		verb_first(verb, argv);
+		c = command_find(argv[1]);
+		r = c ? dispatch(c, argc - 2, argv + 2, &status, &err)
+		      : command_unknown(argv[1], &err);
 	}
-	if (!word) {
-		_cleanup_buf_ Buf text = BUF_INIT(1 << 20);
-		help_overview(&text);
-		bool asked =
-			argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-		fputs(text.ptr, asked ? stdout : stderr);
-		return asked ? 0 : exit_status_of(ERR_USAGE);
-	}
-	const Command *c = take_command(&argc, argv);
-	if (!c)
-		r = unknown_command(word, &err);
-	else
-		r = dispatch(c, argc - 1, argv + 1, &status, &err);
 	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
 		r = err_sys(&err, "write standard output");
 	if (r < 0) {

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 
+#include "cli/screen_text.h"
 #include "dockerfile/ast.h"
 
 static const Option *find_long(
@@ -48,10 +49,14 @@ static int unknown(const OptionSet *sets, size_t n_sets, Str name, Err **err)
 	return r;
 }
 
-/* "a|b|c" metavars name the values allowed. */
+bool option_has_choices(const Option *o)
+{
+	return o->metavar && strchr(o->metavar, '|') && !strchr(o->metavar, '=');
+}
+
 static int check_choice(const Option *o, const char *value, Err **err)
 {
-	if (!o->metavar || !strchr(o->metavar, '|') || strchr(o->metavar, '='))
+	if (!option_has_choices(o))
 		return 0;
 	Str rest = str_of(o->metavar), choice;
 	while (str_cut(&rest, '|', &choice))
@@ -202,25 +207,6 @@ void options_done(const OptionSet *set)
 }
 
 #define HELP_COLUMN 30
-#define HELP_WIDTH  80
-
-static void wrap(Buf *out, const char *text, size_t column)
-{
-	size_t at = column;
-	Str rest = str_of(text), word;
-	bool first = true;
-	while (str_cut(&rest, ' ', &word)) {
-		if (!first && at + 1 + word.len > HELP_WIDTH) {
-			buf_printf(out, "\n%*s", (int)column, "");
-			at = column;
-			first = true;
-		}
-		buf_printf(out, "%s" STR_FMT, first ? "" : " ", STR_ARG(word));
-		at += word.len + !first;
-		first = false;
-	}
-	buf_char(out, '\n');
-}
 
 void options_help(const Option *rows, size_t n_rows, Buf *out)
 {
@@ -237,12 +223,12 @@ void options_help(const Option *rows, size_t n_rows, Buf *out)
 			buf_printf(out, "      --%s", o->name);
 		if (o->metavar)
 			buf_printf(out, " %s", o->metavar);
-		size_t used = out->len - start;
+		size_t used = text_width(out->ptr + start);
 		if (used + 2 > HELP_COLUMN)
 			buf_printf(out, "\n%*s", HELP_COLUMN, "");
 		else
 			buf_printf(out, "%*s", (int)(HELP_COLUMN - used), "");
-		wrap(out, o->help, HELP_COLUMN);
+		wrap_text(out, str_of(o->help), HELP_COLUMN, HELP_COLUMN);
 	}
 }
 

@@ -25,6 +25,8 @@ typedef struct Option {
 	const char *help;    /* no dot at the end */
 } Option;
 
+bool option_has_choices(const Option *o); /* its metavar is "a|b|c" */
+
 /* Rows every verb has (help, root, debug …) are parsed by main from the same kind of table. */
 typedef struct OptionSet {
 	const Option *rows;

@@ -12,9 +12,9 @@ typedef struct ProgressNode {
 	char *name;
 	ProgressState state;
 	struct timespec started, ended;
-	Buf partial;    /* output behind the last line end */
-	StrVec tail;    /* last lines of output (tty) */
-	char *transfer; /* "12MB / 40MB", or NULL */
+	Buf partial;                 /* output behind the last line end */
+	StrVec tail;                 /* last lines of output (tty) */
+	uint64_t bytes, bytes_total; /* 0: nothing transferred, size unknown */
 } ProgressNode;
 
 typedef struct ProgressSink {

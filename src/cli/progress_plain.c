@@ -1,8 +1,22 @@
 /* Plain lines in BuildKit's form, which people and log parsers know: "#3 [2/4] RUN make", "#3 0.512 text". */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/timefmt.h"
 #include "cli/progress_int.h"
+#include "cli/screen_text.h"
+#include "cli/terminal.h"
+
+/* As it came; on a terminal without what would move the cursor or wipe the screen. */
+static void print_line(void *arg, ProgressNode *n, Str line)
+{
+	_cleanup_buf_ Buf clean = BUF_INIT(SIZE_MAX / 2);
+	if (terminal_is(STDERR_FILENO)) {
+		screen_text(&clean, screen_line(line), ALL_COLUMNS, SCREEN_TEXT_COLORS);
+		line = buf_view(&clean);
+	}
+	fprintf(stderr, "#%u %.3f " STR_FMT "\n", n->number, *(double *)arg, STR_ARG(line));
+}
 
 static void plain_state(
 	Progress *p, unsigned id, const char *name, ProgressState state, const Err *err)
@@ -15,12 +29,15 @@ static void plain_state(
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (s->nodes.len > known)
 		fprintf(stderr, "#%u %s\n", n->number, n->name);
+	double at = progress_seconds(&n->started, &now);
+	if (state != PROGRESS_STARTED)
+		progress_lines(n, "", 0, true, print_line, &at);
 	switch (state) {
 	case PROGRESS_STARTED:
 		n->started = now;
 		break;
 	case PROGRESS_DONE:
-		fprintf(stderr, "#%u DONE %.1fs\n", n->number, progress_seconds(&n->started, &now));
+		fprintf(stderr, "#%u DONE %.1fs\n", n->number, at);
 		break;
 	case PROGRESS_CACHED:
 		fprintf(stderr, "#%u CACHED\n", n->number);
@@ -33,11 +50,6 @@ static void plain_state(
 		break;
 	}
 	pthread_mutex_unlock(&s->lock);
-}
-
-static void print_line(void *arg, ProgressNode *n, Str line)
-{
-	fprintf(stderr, "#%u %.3f " STR_FMT "\n", n->number, *(double *)arg, STR_ARG(line));
 }
 
 static void plain_log(Progress *p, unsigned id, int stream _unused_, const char *text, size_t len)

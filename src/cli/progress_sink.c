@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cli/progress_int.h"
 #include "cli/terminal.h"
 
@@ -20,7 +21,6 @@ void progress_sink_done(ProgressSink *s)
 	vec_foreach (&s->nodes, it) {
 		ProgressNode *n = *it;
 		free(n->name);
-		free(n->transfer);
 		buf_done(&n->partial);
 		strvec_done(&n->tail);
 		free(n);
@@ -77,12 +77,22 @@ void progress_lines(ProgressNode *n, const char *text, size_t len, bool flush,
 	}
 }
 
-int progress_sink_new(const char *mode, const char *title, Progress **ret, Err **err)
+int progress_sink_new(bool quiet, const char *mode, const char *title, Progress **ret, Err **err)
 {
 	ProgressSink *s = NULL;
+	if (quiet && mode && strcmp(mode, "quiet") != 0)
+		return err_set(err, ERR_USAGE,
+			"flags '--quiet' and '--progress %s' contradict each other", mode);
+	if (quiet)
+		mode = "quiet";
 	if (!mode || strcmp(mode, "auto") == 0)
-		mode = terminal_is(STDERR_FILENO) && *terminal_color(STDERR_FILENO, "x") ? "tty"
-											 : "plain";
+		/* a trace on the same terminal would tear the live view apart */
+		mode = terminal_moves(STDERR_FILENO) && !log_enabled(NULL) ? "tty" : "plain";
+	if (strcmp(mode, "tty") == 0 && !terminal_moves(STDERR_FILENO)) {
+		err_set(err, ERR_USAGE, "progress 'tty' needs a terminal on standard error");
+		err_hint(err, "leave --progress out: without a terminal it is plain");
+		return -ERR_USAGE;
+	}
 	if (strcmp(mode, "tty") == 0)
 		s = progress_tty_new(title);
 	else if (strcmp(mode, "plain") == 0)

@@ -6,8 +6,10 @@
 
 #define PROGRESS_METAVAR "auto|tty|plain|json|quiet"
 
-/* mode as in PROGRESS_METAVAR, NULL = auto (a terminal gets tty, else plain). title: "Building". */
-int progress_sink_new(const char *mode, const char *title, Progress **ret, Err **err) _warn_unused_;
+/* mode as in PROGRESS_METAVAR, NULL = auto (a terminal gets tty, else plain). quiet: none; a mode besides it is
+ * ERR_USAGE. title: "Building". */
+int progress_sink_new(bool quiet, const char *mode, const char *title, Progress **ret, Err **err)
+	_warn_unused_;
 /* Draws the last state and releases; NULL is fine. */
 Progress *progress_sink_free(Progress *p);
 DEFINE_FREEP(Progress, progress_sink_free)

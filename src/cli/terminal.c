@@ -3,17 +3,35 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/screen_text.h"
+
 bool terminal_is(int fd)
 {
 	return isatty(fd) == 1;
 }
 
+static bool is_dumb(void)
+{
+	const char *term = getenv("TERM");
+	return !term || !*term || strcmp(term, "dumb") == 0;
+}
+
+bool terminal_moves(int fd)
+{
+	return terminal_is(fd) && !is_dumb();
+}
+
+bool terminal_rewraps(void)
+{
+	/* xterm and the console of Linux cut lines off instead */
+	const char *term = getenv("TERM");
+	return !getenv("XTERM_VERSION") && !(term && strcmp(term, "linux") == 0);
+}
+
 const char *terminal_color(int fd, const char *sequence)
 {
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-	if ((no_color && *no_color) || (term && strcmp(term, "dumb") == 0) || !terminal_is(fd))
-		return "";
-	return sequence;
+	const char *no_color = getenv("NO_COLOR");
+	return (no_color && *no_color) || !terminal_moves(fd) ? "" : sequence;
 }
 
 void terminal_size(int fd, unsigned *ret_columns, unsigned *ret_rows)
@@ -22,14 +40,6 @@ void terminal_size(int fd, unsigned *ret_columns, unsigned *ret_rows)
 	bool known = ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 && w.ws_row > 0;
 	*ret_columns = known ? w.ws_col : 80;
 	*ret_rows = known ? w.ws_row : 24;
-}
-
-size_t text_width(const char *text)
-{
-	size_t n = 0;
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
 }
 
 void table_init(Table *t, size_t columns, const char *const *headers)
@@ -41,12 +51,15 @@ void table_init(Table *t, size_t columns, const char *const *headers)
 
 void table_cell(Table *t, const char *text)
 {
-	strvec_push(&t->cells, text);
+	Buf clean = BUF_INIT(SIZE_MAX / 2);
+	screen_text(&clean, str_of(text), ALL_COLUMNS, 0);
+	strvec_take(&t->cells, buf_steal(&clean));
 }
 
 void table_take(Table *t, char *text)
 {
-	strvec_take(&t->cells, text);
+	table_cell(t, text);
+	free(text);
 }
 
 void table_print(const Table *t, Buf *out)

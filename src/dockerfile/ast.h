@@ -101,7 +101,7 @@ int dockerfile_parse_instr(Str text, const char *path, char escape, Instr *ret, 
 ssize_t dockerfile_stage(const Dockerfile *d, const char *name, size_t before);
 /* Lines around, as a terminal excerpt with ">>>" before line..end_line; owned. */
 char *dockerfile_excerpt(Str text, int line, int end_line);
-/* Nearest candidate to word by edit distance, NULL if none is near; borrowed. */
+/* Nearest candidate to word by slips of the fingers, or the one it begins; NULL if none is near; borrowed. */
 const char *did_you_mean(const char *word, const char *const *candidates, size_t n);
 /* The raw syntax tree as an s-expression, one line an instruction (BuildKit's parser test format); owned. */
 int dockerfile_sexpr(Str text, char **ret, Err **err) _warn_unused_;

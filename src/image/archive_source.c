@@ -124,7 +124,20 @@ static int spool(ArchiveSource *a, Store *s, Reader *source, Err **err)
 	return stream_copy(plain, out, NULL, err);
 }
 
-static int open_file(ArchiveSource *a, Store *s, const char *path, Err **err)
+static int spool_shown(
+	ArchiveSource *a, Store *s, int fd, uint64_t size, Progress *progress, Err **err)
+{
+	unsigned id = progress_next_id();
+	_cleanup_err_ Err *e = NULL;
+	_cleanup_free_ char *name = xasprintf("reading %s", a->name);
+	progress_state(progress, id, name, PROGRESS_STARTED, NULL);
+	Reader *source = fd_reader_new(fd, true, a->name);
+	(void)spool(a, s, progress_reader_new(source, progress, id, size), &e);
+	progress_state(progress, id, name, e ? PROGRESS_FAILED : PROGRESS_DONE, e);
+	return err_move(err, &e);
+}
+
+static int open_file(ArchiveSource *a, Store *s, const char *path, Progress *progress, Err **err)
 {
 	char head[8];
 	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
@@ -147,17 +160,19 @@ static int open_file(ArchiveSource *a, Store *s, const char *path, Err **err)
 	if (plain)
 		a->fd = fd;
 	else
-		r = spool(a, s, fd_reader_new(fd, true, a->name), err);
+		r = spool_shown(
+			a, s, fd, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0, progress, err);
 	return r < 0 ? r : scan(a, err);
 }
 
-int archive_source_open(Store *s, const char *path, ArchiveSource **ret, Err **err)
+int archive_source_open(
+	Store *s, const char *path, Progress *progress, ArchiveSource **ret, Err **err)
 {
 	_cleanup_(archive_source_freep) ArchiveSource *a = xnew(ArchiveSource);
 	a->dir = a->fd = -1;
 	a->members = MAP_INIT(member_free);
 	a->name = xstrdup(strcmp(path, "-") == 0 ? "standard input" : path);
-	int r = open_file(a, s, path, err);
+	int r = open_file(a, s, path, progress, err);
 	if (r == 0)
 		*ret = TAKE_PTR(a);
 	return r;

@@ -8,7 +8,8 @@
 #include "image/transfer.h"
 
 typedef struct ArchiveSource ArchiveSource;
-int archive_source_open(Store *s, const char *path, ArchiveSource **ret, Err **err) _warn_unused_;
+int archive_source_open(Store *s, const char *path, Progress *progress, ArchiveSource **ret,
+	Err **err) _warn_unused_;
 ArchiveSource *archive_source_free(ArchiveSource *a);
 DEFINE_FREEP(ArchiveSource, archive_source_free)
 /* Member names are relative; links inside the archive are followed. */

@@ -37,14 +37,23 @@ static char *blob_name(const Digest *d)
 	return xasprintf("blobs/sha256/%s", digest_hex(d).s);
 }
 
-static int copy_blob(Load *l, const Descriptor *d, Err **err)
+static bool blob_is_here(const Load *l, const Descriptor *d)
+{
+	uint64_t have = 0;
+	return store_blob_has(l->store, &d->digest, &have) && have == d->size;
+}
+
+/* progress_id 0: too small to tell of. */
+static int copy_blob(Load *l, const Descriptor *d, unsigned progress_id, Err **err)
 {
 	_cleanup_free_ char *name = blob_name(&d->digest);
 	_cleanup_(reader_freep) Reader *body = NULL;
-	uint64_t size = 0, have = 0;
-	if (store_blob_has(l->store, &d->digest, &have) && have == d->size)
+	uint64_t size = 0;
+	if (blob_is_here(l, d))
 		return 0;
 	int r = archive_source_member(l->source, name, &body, &size, err);
+	if (r == 0 && progress_id)
+		body = progress_reader_new(body, l->progress, progress_id, size);
 	if (r == 0)
 		r = ingest_blob(l->store, body, &d->digest, d->size, NULL, NULL, err);
 	return r;
@@ -55,7 +64,7 @@ static int read_text_blob(Load *l, const Descriptor *d, Buf *text, Err **err)
 	if (d->size > LIMIT_MANIFEST_SIZE)
 		return err_set(err, ERR_LIMIT, "%s has %llu bytes, more than %u",
 			digest_str(&d->digest).s, (unsigned long long)d->size, LIMIT_MANIFEST_SIZE);
-	int r = copy_blob(l, d, err);
+	int r = copy_blob(l, d, 0, err);
 	return r < 0 ? r : store_blob_read(l->store, &d->digest, LIMIT_MANIFEST_SIZE, text, err);
 }
 
@@ -101,9 +110,13 @@ static int copy_layer(Load *l, const Descriptor *layer, Err **err)
 {
 	unsigned id = progress_next_id();
 	_cleanup_free_ char *name = xasprintf("layer %.19s", digest_str(&layer->digest).s);
+	if (blob_is_here(l, layer)) {
+		progress_state(l->progress, id, name, PROGRESS_CACHED, NULL);
+		return 0;
+	}
 	progress_state(l->progress, id, name, PROGRESS_STARTED, NULL);
 	_cleanup_err_ Err *e = NULL;
-	(void)copy_blob(l, layer, &e);
+	(void)copy_blob(l, layer, id, &e);
 	progress_state(l->progress, id, name, e ? PROGRESS_FAILED : PROGRESS_DONE, e);
 	return err_move(err, &e);
 }
@@ -305,8 +318,8 @@ static int load_oci(Load *l, Err **err)
 
 /* ---- docker-archive ---- */
 
-static int load_docker_layer(
-	Load *l, const char *member, const Digest *diff_id, Descriptor *ret, Err **err)
+static int load_docker_layer(Load *l, const char *member, const Digest *diff_id,
+	unsigned progress_id, Descriptor *ret, Err **err)
 {
 	_cleanup_(reader_freep) Reader *body = NULL, *raw = NULL;
 	uint64_t size = 0;
@@ -322,6 +335,7 @@ static int load_docker_layer(
 	r = archive_source_member(l->source, member, &body, &size, err);
 	if (r < 0)
 		return r;
+	body = progress_reader_new(body, l->progress, progress_id, size);
 	if (found == COMPRESSION_NONE)
 		return ingest_tar(l->store, body, COMPRESSION_GZIP, COMPRESSION_LEVEL_DEFAULT,
 			l->pool, diff_id, ret, NULL, err);
@@ -376,7 +390,7 @@ static int load_docker_image(Load *l, const DockerEntry *e, Err **err)
 		_cleanup_free_ char *name =
 			xasprintf("layer %.19s", digest_str(&c.diff_ids.items[i]).s);
 		progress_state(l->progress, id, name, PROGRESS_STARTED, NULL);
-		r = load_docker_layer(l, e->layers.items[i], &c.diff_ids.items[i], &layer, err);
+		r = load_docker_layer(l, e->layers.items[i], &c.diff_ids.items[i], id, &layer, err);
 		progress_state(l->progress, id, name, r < 0 ? PROGRESS_FAILED : PROGRESS_DONE,
 			err ? *err : NULL);
 		if (r == 0)
@@ -430,7 +444,7 @@ int image_load(
 	Store *s, const char *path, Pool *pool, Progress *progress, LoadedImages *ret, Err **err)
 {
 	Load l = {.store = s, .pool = pool, .progress = progress};
-	int r = archive_source_open(s, path, &l.source, err);
+	int r = archive_source_open(s, path, progress, &l.source, err);
 	if (r == 0)
 		r = load_any(&l, err);
 	for (size_t i = 0; r == 0 && i < l.images.len; i++) {

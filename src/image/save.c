@@ -105,7 +105,7 @@ static int copy_body(Save *v, Reader *body, uint64_t size, Err **err)
 	return 0;
 }
 
-static int put_blob(Save *v, const Digest *d, Err **err)
+static int put_blob(Save *v, const Digest *d, unsigned progress_id, Err **err)
 {
 	_cleanup_free_ char *name = xasprintf("blobs/sha256/%s", digest_hex(d).s);
 	int fd = -1;
@@ -113,8 +113,9 @@ static int put_blob(Save *v, const Digest *d, Err **err)
 	int r = store_blob_open(v->store, d, &fd, err);
 	if (r < 0)
 		return r;
-	_cleanup_(reader_freep) Reader *body = fd_reader_new(fd, true, name);
 	(void)store_blob_has(v->store, d, &size);
+	_cleanup_(reader_freep) Reader *body =
+		progress_reader_new(fd_reader_new(fd, true, name), v->progress, progress_id, size);
 	if (v->tar) {
 		r = put_header(v, name, size, false, err);
 		return r < 0 ? r : copy_body(v, body, size, err);
@@ -276,7 +277,7 @@ static int write_blobs(Save *v, Err **err)
 		_cleanup_free_ char *name = xasprintf("blob %.12s", sorted.items[i]);
 		progress_state(v->progress, id, name, PROGRESS_STARTED, NULL);
 		if (digest_parse_hex(str_of(sorted.items[i]), &d))
-			r = put_blob(v, &d, err);
+			r = put_blob(v, &d, id, err);
 		progress_state(v->progress, id, name, r < 0 ? PROGRESS_FAILED : PROGRESS_DONE,
 			err ? *err : NULL);
 	}

@@ -15,7 +15,7 @@ def test_tag_rmi_gc(based):
     based.run("tag", "base", "registry.example:5000/team/base:1", "other")
     names = {i["Name"] for i in based.json("images")}
     assert names == {"base:latest", "other:latest", "registry.example:5000/team/base:1"}
-    assert based.run("images", "-q", "--names").out.split() == sorted(names, key=based.run("images", "-q", "--names").out.split().index)
+    assert based.run("images", "--format", "names").out.split() == sorted(names, key=based.run("images", "--format", "names").out.split().index)
     for name in ("base", "other", "registry.example:5000/team/base:1"):
         based.run("rmi", name)
     assert based.json("images") == []
