@@ -202,3 +202,15 @@ def test_gc_all_helps_when_an_untagged_image_is_damaged(based, base_tar):
     assert old["Digest"] in based.fails(9, "gc")
     assert based.json("gc", "--all")["ImagesRemoved"] == 1
     based.sound()
+
+
+def test_damaged_image_can_be_removed_by_digest(based, base_tar):
+    old = based.json("images")[0]
+    based.run("import", "-t", "base", "--message", "second", base_tar)
+    (based.root / "blobs/sha256" / old["Id"].split(":")[1]).write_text("{}")
+    problem = based.run("gc", "--check", check=False)
+    assert problem.returncode == 6 and old["Digest"] in problem.out
+    based.run("rmi", old["Digest"])
+    assert len(based.json("images")) == 1
+    based.run("gc")
+    based.sound()
