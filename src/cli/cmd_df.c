@@ -32,6 +32,7 @@ static int run_df(CmdCtx *ctx, void *options, const StrVec *operands _unused_, E
 		{"layer indexes", "LayerIndexes", u.index_bytes, false, 0},
 		{"build cache", "BuildCache", u.cache_bytes, false, 0},
 		{"cache mounts", "CacheMounts", u.mount_bytes, false, 0},
+		{"build logs", "Logs", u.log_bytes, true, u.logs},
 		{"total", "Total", u.total_bytes, false, 0},
 		{"freed by gc", "Reclaimable", u.reclaimable_bytes, false, 0},
 	};

@@ -27,6 +27,36 @@ static bool is_name(const StoreNames *names, const char *full)
 	return false;
 }
 
+/* The entry of index.json with this very digest: one that cannot be read can still be removed. */
+static bool find_entry(const StoreNames *names, const char *what, Digest *ret)
+{
+	Digest d;
+	if (digest_parse(str_of(what), &d, NULL) < 0)
+		return false;
+	vec_foreach (names, it) {
+		if (digest_eq(&it->descriptor.digest, &d)) {
+			*ret = d;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int remove_entry(
+	Store *s, const StoreNames *names, const char *what, const Digest *d, bool force, Err **err)
+{
+	unsigned n = count_names(names, d);
+	if (n > 1 && !force) {
+		int r = err_set(err, ERR_EXISTS, "image '%s' has %u names", what, n);
+		err_hint(err, "remove them by name, or add --force");
+		return r;
+	}
+	int r = store_forget(s, d, err);
+	if (r == 0)
+		printf("removed %s\n", digest_str(d).s);
+	return r;
+}
+
 static int remove_one(Store *s, const char *what, bool force, Err **err)
 {
 	StoreNames names = {0};
@@ -42,21 +72,16 @@ static int remove_one(Store *s, const char *what, bool force, Err **err)
 		store_names_done(&names);
 		return r;
 	}
-	r = store_image(s, what, NULL, &image, err);
-	if (r == 0) {
-		const Digest *entry = digest_is_zero(&image.index_digest) ? &image.descriptor.digest
-									  : &image.index_digest;
-		unsigned n = count_names(&names, entry);
-		if (n > 1 && !force) {
-			r = err_set(err, ERR_EXISTS, "image '%s' has %u names", what, n);
-			err_hint(err, "remove them by name, or add --force");
-		} else {
-			r = store_forget(s, entry, err);
-			if (r == 0)
-				printf("removed %s\n", digest_str(entry).s);
-		}
+	Digest entry;
+	if (!find_entry(&names, what, &entry)) {
+		r = store_image(s, what, NULL, &image, err);
+		if (r == 0)
+			entry = digest_is_zero(&image.index_digest) ? image.descriptor.digest
+								    : image.index_digest;
 		store_image_done(&image);
 	}
+	if (r == 0)
+		r = remove_entry(s, &names, what, &entry, force, err);
 	store_names_done(&names);
 	return r;
 }

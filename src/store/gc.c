@@ -7,6 +7,7 @@
 #include "base/cancel.h"
 #include "store/reach.h"
 #include "store/store_int.h"
+#include "sys/lock.h"
 
 #define WAIT_SECONDS 30
 #define WAIT_STEP_MS 20
@@ -25,8 +26,11 @@ static int lock_alone(Store *s, Err **err)
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(err, "lock the store");
 		int r = cancel_check(err);
-		if (r < 0)
+		if (r < 0) {
+			/* the failed attempt took the shared lock away */
+			(void)flock(s->lock_fd, LOCK_SH);
 			return r;
+		}
 		struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
 		nanosleep(&step, NULL);
 	}
@@ -115,45 +119,126 @@ static int sweep_temps(Sweep *w, const char *dir, Err **err)
 	return store_each(w->store, dir, sweep_temp_entry, w, err);
 }
 
+/* For directories of directories: those that were swept as a whole are counted already. */
 static int sweep_nested_temps(void *arg, const char *dir, const char *name, Err **err)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
 	struct stat st;
 	Sweep *w = arg;
-	if (fstatat(w->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-		return sweep_temps(w, path, err);
-	return sweep_temp_entry(w, dir, name, err);
+	const Map *live = w->live;
+	if ((live && !map_has(live, str_of(name))) ||
+		fstatat(w->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+		return 0;
+	int r = sweep_temps(w, path, err);
+	w->live = live;
+	return r;
+}
+
+/* ---- locks and logs ---- */
+
+static int sweep_lock(void *arg, const char *dir, const char *name, Err **err)
+{
+	/* one for every object there ever was; "store", "index" and "created" stay */
+	static const char *const kinds[] = {"step-", "layer-", "tree-", "mount-"};
+	Sweep *w = arg;
+	bool known = false;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		known = known || cstr_starts(name, kinds[i]);
+	if (!known)
+		return 0;
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	int r = w->options->dry_run ? 1 : lock_remove(w->store->fd, path, err);
+	if (r == 1)
+		w->report->locks_removed++;
+	return MIN(r, 0);
+}
+
+typedef struct Log {
+	char *path;
+	struct timespec changed;
+} Log;
+typedef struct Logs {
+	Store *store;
+	VEC(Log) found;
+} Logs;
+
+static int add_log(void *arg, const char *dir, const char *name, Err **err _unused_)
+{
+	Logs *all = arg;
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	struct stat st;
+	if (fstatat(all->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	vec_push(&all->found, ((Log){.path = TAKE_PTR(path), .changed = st.st_mtim}));
+	return 0;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const Log *x = a, *y = b;
+	int64_t age = x->changed.tv_sec != y->changed.tv_sec
+		? (int64_t)y->changed.tv_sec - x->changed.tv_sec
+		: (int64_t)y->changed.tv_nsec - x->changed.tv_nsec;
+	return age < 0 ? -1 : age > 0 ? 1 : strcmp(x->path, y->path);
+}
+
+static int sweep_logs(Sweep *w, Err **err)
+{
+	Logs all = {.store = w->store};
+	int64_t oldest = (int64_t)time(NULL) - GC_KEEP_LOG_DAYS * INT64_C(86400);
+	int r = store_each(w->store, "logs", add_log, &all, err);
+	if (all.found.len)
+		qsort(all.found.items, all.found.len, sizeof(Log), newest_first);
+	w->count = &w->report->logs_removed;
+	for (size_t i = 0; i < all.found.len; i++) {
+		Log *l = &all.found.items[i];
+		bool stays =
+			w->options->keep_logs && i < GC_KEEP_LOGS && l->changed.tv_sec >= oldest;
+		if (r == 0 && !stays)
+			r = discard(w, l->path, err);
+		free(l->path);
+	}
+	vec_done(&all.found);
+	return r;
+}
+
+/* ---- all of it ---- */
+
+static int sweep_cache(Sweep *w, Reach *reach, Err **err)
+{
+	_cleanup_strvec_ StrVec dead = {0};
+	if (!w->options->keep_cache)
+		return sweep(w, "cache", NULL, &w->report->records_removed, err);
+	int r = reach_records(w->store, reach, &dead, err);
+	w->count = &w->report->records_removed;
+	for (size_t i = 0; r == 0 && i < dead.len; i++)
+		r = discard(w, dead.items[i], err);
+	static const char *const places[] = {"cache", "cache/context", "cache/records"};
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(places); i++)
+		r = sweep_temps(w, places[i], err);
+	w->live = NULL;
+	return r < 0 ? r : store_each(w->store, "cache/records", sweep_nested_temps, w, err);
 }
 
 static int collect(Store *s, const GcOptions *o, Reach *reach, GcReport *report, Err **err)
 {
 	Sweep w = {.store = s, .options = o, .report = report};
-	_cleanup_strvec_ StrVec dead = {0};
-	int r = 0;
-	if (o->keep_cache)
-		r = reach_records(s, reach, &dead, err);
-	else
-		r = sweep(&w, "cache", NULL, &report->records_removed, err);
-	for (size_t i = 0; r == 0 && i < dead.len; i++) {
-		w.count = &report->records_removed;
-		r = discard(&w, dead.items[i], err);
-	}
+	int r = sweep_cache(&w, reach, err);
 	if (r == 0)
 		r = sweep(&w, "blobs/sha256", &reach->blobs, &report->blobs_removed, err);
 	if (r == 0)
 		r = sweep(&w, "layers", &reach->layers, &report->layers_removed, err);
 	if (r == 0)
+		r = store_each(s, "layers", sweep_nested_temps, &w, err);
+	if (r == 0)
 		r = sweep(&w, "trees", &reach->trees, &report->layers_removed, err);
 	if (r == 0)
 		r = sweep(&w, "tmp", NULL, &report->temps_removed, err);
-	static const char *const places[] = {".", "cache/context", "cache"};
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(places); i++)
-		r = sweep_temps(&w, places[i], err);
 	if (r == 0)
-		r = store_each(s, "cache/records", sweep_nested_temps, &w, err);
+		r = sweep_temps(&w, ".", err);
 	if (r == 0)
-		r = store_each(s, "layers", sweep_nested_temps, &w, err);
-	return r;
+		r = sweep_logs(&w, err);
+	return r < 0 ? r : store_each(s, "locks", sweep_lock, &w, err);
 }
 
 /* ---- check ---- */
@@ -187,7 +272,9 @@ static int check_blob(Store *s, const Digest *d, StrVec *problems, Err **err)
 static int check(Store *s, Reach *reach, GcReport *report, Err **err)
 {
 	StrVec dead = {0};
-	int r = reach_records(s, reach, &dead, err);
+	int r = reach_names(s, reach, false, err);
+	if (r == 0)
+		r = reach_records(s, reach, &dead, err);
 	strvec_done(&dead); /* a record without its blobs is a miss, no damage */
 	map_foreach (&reach->blobs, it) {
 		Digest d;
@@ -199,6 +286,24 @@ static int check(Store *s, Reach *reach, GcReport *report, Err **err)
 	return r;
 }
 
+/* With the store for itself, unless it only counts. */
+static int collect_named(Store *s, const GcOptions *o, Reach *reach, GcReport *report, Err **err)
+{
+	int r = reach_names(s, reach, o->untagged, err);
+	if (r < 0)
+		return r;
+	if (reach->problems.len) {
+		/* what a damaged manifest named is unknown, and must not be taken for garbage */
+		r = err_set(err, ERR_CORRUPT, "the store is damaged: %s", reach->problems.items[0]);
+		err_hint(err,
+			"'cruet gc --check' lists all damage; 'cruet rmi' the images it names, then try again");
+		return r;
+	}
+	if (o->untagged) /* first, so that no name ever leads to what is gone */
+		r = names_forget_untagged(s, o->dry_run, &report->images_removed, err);
+	return r < 0 ? r : collect(s, o, reach, report, err);
+}
+
 int store_gc(Store *s, const GcOptions *o, GcReport *ret, Err **err)
 {
 	Reach reach;
@@ -207,15 +312,7 @@ int store_gc(Store *s, const GcOptions *o, GcReport *ret, Err **err)
 	if (r < 0)
 		return r;
 	reach_init(&reach);
-	r = reach_names(s, &reach, err);
-	if (r == 0 && !o->check && reach.problems.len) {
-		/* what a damaged manifest named is unknown, and must not be taken for garbage */
-		r = err_set(err, ERR_CORRUPT, "the store is damaged: %s", reach.problems.items[0]);
-		err_hint(err,
-			"'cruet gc --check' lists all damage; 'cruet rmi' the images it names, then try again");
-	}
-	if (r == 0)
-		r = o->check ? check(s, &reach, &report, err) : collect(s, o, &reach, &report, err);
+	r = o->check ? check(s, &reach, &report, err) : collect_named(s, o, &reach, &report, err);
 	reach_done(&reach);
 	if (!o->check)
 		(void)flock(s->lock_fd, LOCK_SH);
@@ -239,14 +336,16 @@ int store_usage(Store *s, StoreUsage *ret, Err **err)
 	StoreUsage u = {0};
 	Reach reach;
 	GcReport report = {0};
-	GcOptions dry = {.dry_run = true, .keep_cache = true};
+	GcOptions dry = {.dry_run = true, .keep_cache = true, .keep_logs = true};
 	reach_init(&reach);
-	int r = reach_names(s, &reach, err);
+	int r = reach_names(s, &reach, false, err);
 	u.images = reach.images;
 	if (r == 0)
 		r = store_each(s, "blobs/sha256", count_entry, &u.blobs, err);
 	if (r == 0)
 		r = store_each(s, "trees", count_entry, &u.layer_trees, err);
+	if (r == 0)
+		r = store_each(s, "logs", count_entry, &u.logs, err);
 	if (r == 0)
 		r = collect(s, &dry, &reach, &report, err);
 	reach_done(&reach);
@@ -258,6 +357,7 @@ int store_usage(Store *s, StoreUsage *ret, Err **err)
 	u.index_bytes = disk_bytes(s, "layers");
 	u.cache_bytes = disk_bytes(s, "cache");
 	u.mount_bytes = disk_bytes(s, "mounts");
+	u.log_bytes = disk_bytes(s, "logs");
 	u.reclaimable_bytes = report.bytes_freed;
 	u.total_bytes = disk_bytes(s, ".");
 	*ret = u;

@@ -209,3 +209,17 @@ int store_forget(Store *s, const Digest *manifest, Err **err)
 			err, ERR_NOT_FOUND, "no image has the digest %s", digest_str(manifest).s);
 	return change_commit(&c, err);
 }
+
+int names_forget_untagged(Store *s, bool dry_run, uint64_t *ret_count, Err **err)
+{
+	_cleanup_(change_done) Change c;
+	int r = change_begin(s, &c, err);
+	if (r < 0)
+		return r;
+	size_t before = c.index.manifests.len;
+	for (size_t i = before; i-- > 0;)
+		if (!names_of(&c.index.manifests.items[i]))
+			drop(&c.index, i);
+	*ret_count = before - c.index.manifests.len;
+	return dry_run || *ret_count == 0 ? 0 : change_commit(&c, err);
+}

@@ -35,7 +35,7 @@ static void problem(Reach *r, Err *e, const Digest *d)
 	strvec_pushf(&r->problems, "%s: %s", digest_str(d).s, e->message);
 }
 
-static void reach_config(Store *s, Reach *r, const Digest *d)
+static void reach_config(Store *s, Reach *r, const Digest *d, const Digest *manifest)
 {
 	_cleanup_buf_ Buf text = BUF_INIT(0);
 	_cleanup_err_ Err *e = NULL;
@@ -44,7 +44,8 @@ static void reach_config(Store *s, Reach *r, const Digest *d)
 	if (rc == 0)
 		rc = config_parse(buf_view(&text), "config", &c, &e);
 	if (rc < 0) {
-		problem(r, e, d);
+		strvec_pushf(&r->problems, "%s: config of %s: %s", digest_str(d).s,
+			digest_str(manifest).s, e->message);
 		return;
 	}
 	Digest chain = {0};
@@ -84,7 +85,7 @@ static void reach_manifest(Store *s, Reach *r, Str text, const Digest *d)
 				digest_str(&layer->digest).s, (unsigned long long)size,
 				(unsigned long long)layer->size);
 	}
-	reach_config(s, r, &m.config.digest);
+	reach_config(s, r, &m.config.digest, d);
 }
 
 static void reach_descriptor(Store *s, Reach *r, const Descriptor *d, unsigned depth)
@@ -114,29 +115,38 @@ static void reach_descriptor(Store *s, Reach *r, const Descriptor *d, unsigned d
 			reach_descriptor(s, r, below, depth + 1);
 }
 
-int reach_names(Store *s, Reach *r, Err **err)
+int reach_names(Store *s, Reach *r, bool named_only, Err **err)
 {
 	_cleanup_(image_index_done) ImageIndex index = {0};
 	int rc = names_read(s, &index, err);
 	if (rc < 0)
 		return rc;
 	vec_foreach (&index.manifests, d)
-		reach_descriptor(s, r, d, 0);
+		if (!named_only || names_of(d))
+			reach_descriptor(s, r, d, 0);
 	return 0;
 }
 
 int store_each(Store *s, const char *dir, StoreEntryFn fn, void *arg, Err **err)
 {
 	int fd = openat(s->fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d)
 		return err_sys(err, "read '%s/%s'", s->path, dir);
 	int r = 0;
-	for (struct dirent *e = readdir(d); r == 0 && e; e = readdir(d))
+	while (r == 0) {
+		errno = 0;
+		struct dirent *e = readdir(d);
+		/* half a directory must not pass for a whole one: what is not seen would be garbage */
+		if (!e && errno)
+			r = err_sys(err, "read '%s/%s'", s->path, dir);
+		if (!e)
+			break;
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			r = fn(arg, dir, e->d_name, err);
+	}
 	closedir(d);
 	return r;
 }
@@ -180,7 +190,7 @@ static int each_record(void *arg, const char *dir, const char *name, Err **err _
 {
 	Records *x = arg;
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
-	if (!reach_record(x, path))
+	if (!cstr_starts(name, ".tmp-") && !reach_record(x, path))
 		strvec_push(x->dead, path);
 	return 0;
 }

@@ -15,11 +15,11 @@ typedef struct Reach {
 void reach_init(Reach *r);
 void reach_done(Reach *r);
 /* From index.json through indexes, manifests and configs. What is missing or malformed becomes a problem, and
- * everything readable is still followed. */
-int reach_names(Store *s, Reach *r, Err **err) _warn_unused_;
+ * everything readable is still followed. named_only: untagged images do not count. */
+int reach_names(Store *s, Reach *r, bool named_only, Err **err) _warn_unused_;
 /* From build records (cache/records): their layers and blobs, as long as these are all there. dead: paths of
  * records that name blobs which are gone. */
 int reach_records(Store *s, Reach *r, StrVec *dead, Err **err) _warn_unused_;
-/* Calls fn for every entry of a directory below the store; an absent directory is empty. */
+/* Calls fn for every entry of a directory below the store; an absent directory is empty, and so is what is none. */
 typedef int (*StoreEntryFn)(void *arg, const char *dir, const char *name, Err **err);
 int store_each(Store *s, const char *dir, StoreEntryFn fn, void *arg, Err **err) _warn_unused_;

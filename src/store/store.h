@@ -9,6 +9,7 @@
  *	trees/<chainid hex>/	 unpacked layers for overlayfs	(written by image/)
  *	cache/			 build records, context hash caches	(written by build/), blocks (image/)
  *	mounts/			 cache mounts				(written by build/)
+ *	logs/			 whole output of RUN steps		(written by build/)
  *	tmp/			 work in flight; what no lock protects is garbage
  *	locks/
  *
@@ -59,7 +60,7 @@ typedef VEC(StoreName) StoreNames;
 int store_names(Store *s, StoreNames *ret, Err **err) _warn_unused_; /* in order of index.json */
 void store_names_done(StoreNames *n);
 /* Points names at a manifest (atomically, all or none); an image that loses its last name stays listed
- * untagged until gc or rmi. names may be empty: keeps the image, untagged. */
+ * untagged until rmi or a gc of untagged images. names may be empty: keeps the image, untagged. */
 int store_tag(Store *s, const StrVec *full_names, const Descriptor *d, Err **err) _warn_unused_;
 int store_untag(Store *s, const char *full_name, Err **err) _warn_unused_; /* ERR_NOT_FOUND */
 /* Removes every index.json entry with this digest. */
@@ -98,19 +99,24 @@ typedef struct GcOptions {
 	bool check;      /* change nothing: verify every reachable blob against its digest */
 	bool dry_run;    /* only count */
 	bool keep_cache; /* build records keep what they name, else they go too */
+	bool keep_logs;  /* the newest GC_KEEP_LOGS build logs of the last GC_KEEP_LOG_DAYS stay */
+	bool untagged;   /* images without a name go too */
 } GcOptions;
+#define GC_KEEP_LOGS     50
+#define GC_KEEP_LOG_DAYS 7
 typedef struct GcReport {
-	uint64_t blobs_removed, bytes_freed, layers_removed, temps_removed, records_removed;
+	uint64_t blobs_removed, bytes_freed, layers_removed, temps_removed, records_removed,
+		images_removed, logs_removed, locks_removed;
 	StrVec problems; /* check: what is wrong, one sentence each */
 } GcReport;
 /* Removes what neither a name nor (keep_cache) a build record reaches: blobs, layers/<diffID>,
- * trees/<chainID>, temporary files. Waits for other processes that work on the store, up to a bound: then
+ * trees/<chainID>, old logs, files of locks that nobody holds, temporary files. Waits for other processes that work on the store, up to a bound: then
  * ERR_TIMEOUT. check takes the shared lock only. */
 int store_gc(Store *s, const GcOptions *options, GcReport *ret, Err **err) _warn_unused_;
 void gc_report_done(GcReport *r);
 typedef struct StoreUsage {
 	uint64_t blobs, blob_bytes, layer_trees, layer_tree_bytes, index_bytes, cache_bytes,
-		mount_bytes, reclaimable_bytes, total_bytes;
+		mount_bytes, logs, log_bytes, reclaimable_bytes, total_bytes;
 	uint64_t images;
 } StoreUsage;
 int store_usage(Store *s, StoreUsage *ret, Err **err) _warn_unused_;

@@ -1,7 +1,9 @@
 #include "sys/lock.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int open_lock(int dirfd, const char *path, Err **err)
@@ -16,20 +18,35 @@ static int open_lock(int dirfd, const char *path, Err **err)
 	return fd >= 0 ? fd : err_sys(err, "open the lock '%s'", path);
 }
 
+/* Whether the path is still the file that was locked: lock_remove may have been faster. */
+static bool is_current(int dirfd, const char *path, int fd)
+{
+	struct stat locked, named;
+	if (fstat(fd, &locked) < 0)
+		return true;
+	if (fstatat(dirfd, path, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno != ENOENT;
+	return locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+}
+
 static int take(int dirfd, const char *path, int operation, int *ret_fd, Err **err)
 {
-	_cleanup_close_ int fd = open_lock(dirfd, path, err);
-	if (fd < 0)
-		return fd;
-	while (flock(fd, operation) < 0) {
-		if (errno == EINTR)
+	for (;;) {
+		_cleanup_close_ int fd = open_lock(dirfd, path, err);
+		if (fd < 0)
+			return fd;
+		while (flock(fd, operation) < 0) {
+			if (errno == EINTR)
+				continue;
+			if (errno == EWOULDBLOCK)
+				return 0;
+			return err_sys(err, "lock '%s'", path);
+		}
+		if (!is_current(dirfd, path, fd))
 			continue;
-		if (errno == EWOULDBLOCK)
-			return 0;
-		return err_sys(err, "lock '%s'", path);
+		*ret_fd = TAKE_FD(fd);
+		return 1;
 	}
-	*ret_fd = TAKE_FD(fd);
-	return 1;
 }
 
 int lock_take(int dirfd, const char *path, LockMode mode, int *ret_fd, Err **err)
@@ -41,4 +58,13 @@ int lock_take(int dirfd, const char *path, LockMode mode, int *ret_fd, Err **err
 int lock_try(int dirfd, const char *path, LockMode mode, int *ret_fd, Err **err)
 {
 	return take(dirfd, path, (mode == LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB, ret_fd, err);
+}
+
+int lock_remove(int dirfd, const char *path, Err **err)
+{
+	_cleanup_close_ int fd = -1;
+	int r = lock_try(dirfd, path, LOCK_EXCLUSIVE, &fd, err);
+	if (r == 1 && unlinkat(dirfd, path, 0) < 0)
+		return err_sys(err, "remove the lock '%s'", path);
+	return r;
 }

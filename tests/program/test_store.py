@@ -1,4 +1,5 @@
 """Names, look-up, housekeeping."""
+import fcntl
 import json
 import os
 import signal
@@ -132,3 +133,84 @@ def test_disk_full(cruet, base_tar, tmp_path):
         assert cruet.run("gc", "--check").returncode == 0
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+def test_logs_are_counted_and_old_ones_go(based):
+    assert based.build('FROM base\nRUN ["/bin/sh", "-c", "echo out; false"]\n', check=False).returncode != 0
+    logs = based.root / "logs"
+    counted = based.json("df")["Logs"]
+    assert len(os.listdir(logs)) == 1 and counted["Count"] == 1 and counted["Bytes"] > 0
+    for n in range(60):
+        path = logs / f"{n:016x}.log"
+        path.write_text("x" * 5000)
+        os.utime(path, (time.time() - n * 60,) * 2)
+    for n in range(3):
+        os.utime(logs / f"{n:016x}.log", (time.time() - (6.9 + n * 0.2) * 86400,) * 2)
+    # 61 logs: the failed build's is the newest, 0 is 6.9 days old and not among the newest 50, 1 and 2 are too old
+    before = based.json("df")
+    assert before["Logs"]["Count"] == 61 and before["Reclaimable"]["Bytes"] >= 11 * 8192
+    assert based.json("gc", "--dry-run")["LogsRemoved"] == 11 and len(os.listdir(logs)) == 61
+    assert based.json("gc")["LogsRemoved"] == 11
+    assert not {f"{n:016x}.log" for n in (0, 1, 2, *range(52, 60))} & set(os.listdir(logs))
+    assert len(os.listdir(logs)) == 50 and based.json("df")["Logs"]["Count"] == 50
+    # few logs: only age counts
+    for name in sorted(os.listdir(logs))[3:]:
+        (logs / name).unlink()
+    os.utime(logs / sorted(os.listdir(logs))[0], (time.time() - 8 * 86400,) * 2)
+    assert based.json("gc")["LogsRemoved"] == 1 and len(os.listdir(logs)) == 2
+    assert based.json("gc", "--all")["LogsRemoved"] == 2 and os.listdir(logs) == []
+
+
+def test_files_of_locks_go(based):
+    based.build('FROM base\nRUN ["/bin/sh", "-c", "echo x > /x"]\nCOPY a /a\n', files={"a": "1"})
+    locks = based.root / "locks"
+    kept = {"store", "index", "created"}
+    extra = set(os.listdir(locks)) - kept
+    assert extra and {n.split("-")[0] for n in extra} <= {"step", "layer", "tree"}
+    assert based.json("gc", "--dry-run")["LocksRemoved"] == len(extra)
+    assert set(os.listdir(locks)) >= extra
+    with open(locks / sorted(extra)[0], "w") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        assert based.json("gc")["LocksRemoved"] == len(extra) - 1
+    assert set(os.listdir(locks)) <= kept | {sorted(extra)[0]}
+    assert based.json("gc")["LocksRemoved"] == 1
+    based.build('FROM base\nRUN ["/bin/sh", "-c", "echo x > /x"]\nCOPY a /a\n', files={"a": "2"})
+    based.sound()
+
+
+def test_gc_all_removes_untagged_images(based, base_tar):
+    old = based.json("images")[0]
+    based.run("import", "-t", "base", "--message", "second", base_tar)
+    based.run("import", base_tar, "--message", "never named")
+    assert sorted(str(i["Name"]) for i in based.json("images")) == ["None", "None", "base:latest"]
+    assert based.json("gc")["ImagesRemoved"] == 0
+    based.run("inspect", old["Id"])
+    dry = based.json("gc", "--all", "--dry-run")
+    assert (dry["ImagesRemoved"], dry["BlobsRemoved"]) == (2, 4) and len(based.json("images")) == 3
+    done = based.json("gc", "--all")
+    assert {**done, "LocksRemoved": 0} == {**dry, "LocksRemoved": 0}
+    assert [i["Name"] for i in based.json("images")] == ["base:latest"]
+    based.fails(7, "inspect", old["Id"])
+    based.sound()
+    assert "untagged images" in based.run("gc", "--help").out
+
+
+def test_gc_all_helps_when_an_untagged_image_is_damaged(based, base_tar):
+    old = based.json("images")[0]
+    based.run("import", "-t", "base", "--message", "second", base_tar)
+    (based.root / "blobs/sha256" / old["Digest"].split(":")[1]).write_text("{}")
+    assert old["Digest"] in based.fails(9, "gc")
+    assert based.json("gc", "--all")["ImagesRemoved"] == 1
+    based.sound()
+
+
+def test_damaged_image_can_be_removed_by_digest(based, base_tar):
+    old = based.json("images")[0]
+    based.run("import", "-t", "base", "--message", "second", base_tar)
+    (based.root / "blobs/sha256" / old["Id"].split(":")[1]).write_text("{}")
+    problem = based.run("gc", "--check", check=False)
+    assert problem.returncode == 6 and old["Digest"] in problem.out
+    based.run("rmi", old["Digest"])
+    assert len(based.json("images")) == 1
+    based.run("gc")
+    based.sound()
