@@ -16,6 +16,14 @@ static int hex_value(char c)
 	return -1;
 }
 
+static bool all_hex(Str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (hex_value(s.ptr[i]) < 0)
+			return false;
+	return true;
+}
+
 bool digest_parse_hex(Str hex, Digest *ret)
 {
 	Digest d;
@@ -35,7 +43,9 @@ int digest_parse(Str text, Digest *ret, Err **err)
 {
 	if (str_starts(text, "sha256:") && digest_parse_hex(str_slice(text, 7, text.len), ret))
 		return 0;
-	if (str_starts(text, "sha512:") || str_starts(text, "sha384:"))
+	if (((str_starts(text, "sha512:") && text.len == 7 + 128) ||
+		    (str_starts(text, "sha384:") && text.len == 7 + 96)) &&
+		all_hex(str_slice(text, 7, text.len)))
 		return err_set(err, ERR_UNSUPPORTED, "digest '" STR_FMT "' is not of type sha256",
 			STR_ARG(str_slice(text, 0, 160)));
 	return err_set(err, ERR_PARSE, "'" STR_FMT "' is not a digest (sha256:<64 hex digits>)",

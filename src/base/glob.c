@@ -3,8 +3,10 @@
  * one gives back: time is at most pattern × path.
  *
  * A GlobSet pattern becomes a list of tokens that is run as a nondeterministic automaton: the set of live positions
- * is carried over the path byte by byte, so no pattern, however written, costs more than tokens × bytes. Matching at
- * a '/' counts too: a pattern that matches a parent directory matches what is below it.
+ * is carried over the path character by character, so no pattern, however written, costs more than tokens × bytes.
+ * Matching at a '/' counts too: a pattern that matches a parent directory matches what is below it.
+ *
+ * Characters are those of UTF-8; a byte that is none of it counts as one, U+FFFD, as in Go.
  */
 #include "base/glob.h"
 
@@ -25,29 +27,42 @@ static int bad_pattern(Str pattern, Err **err)
 	return err_set(err, ERR_PARSE, "pattern '" STR_FMT "' is malformed", STR_ARG(pattern));
 }
 
-/* One character of a class or a literal, "\x" is x. Returns bytes used, 0 if malformed. */
-static size_t class_char(Str p, size_t i, unsigned char *ret)
+/* The character at i. Returns its bytes. */
+static size_t char_at(Str s, size_t i, uint32_t *ret)
+{
+	unsigned char lead = (unsigned char)s.ptr[i];
+	*ret = lead;
+	if (lead < 0x80)
+		return 1;
+	size_t len = str_utf8(str_slice(s, i, s.len));
+	if (len == 0) {
+		*ret = 0xFFFD;
+		return 1;
+	}
+	*ret = lead & (0x7Fu >> len);
+	for (size_t k = 1; k < len; k++)
+		*ret = *ret << 6 | ((unsigned char)s.ptr[i + k] & 0x3F);
+	return len;
+}
+
+/* One character of a class, "\x" is x. Returns bytes used, 0 if malformed. */
+static size_t class_char(Str p, size_t i, uint32_t *ret)
 {
 	if (i >= p.len || p.ptr[i] == '-' || p.ptr[i] == ']')
 		return 0;
-	if (p.ptr[i] != '\\') {
-		*ret = (unsigned char)p.ptr[i];
-		return 1;
-	}
-	if (i + 1 >= p.len)
-		return 0;
-	*ret = (unsigned char)p.ptr[i + 1];
-	return 2;
+	if (p.ptr[i] != '\\')
+		return char_at(p, i, ret);
+	return i + 1 < p.len ? 1 + char_at(p, i + 1, ret) : 0;
 }
 
 /* Class at p[i] == '['. Returns bytes used, 0 if malformed; *ret_match for c. */
-static size_t match_class(Str p, size_t i, unsigned char c, bool *ret_match)
+static size_t match_class(Str p, size_t i, uint32_t c, bool *ret_match)
 {
 	size_t start = i++;
 	bool negated = i < p.len && p.ptr[i] == '^', hit = false;
 	i += negated;
 	for (unsigned n = 0;; n++) {
-		unsigned char low, high;
+		uint32_t low, high;
 		if (i < p.len && p.ptr[i] == ']' && n > 0)
 			break;
 		size_t used = class_char(p, i, &low);
@@ -68,26 +83,28 @@ static size_t match_class(Str p, size_t i, unsigned char c, bool *ret_match)
 }
 
 /* Bytes of the pattern element at i; 0 if malformed. *ret_match: whether it takes c. */
-static size_t match_one(Str p, size_t i, unsigned char c, bool *ret_match)
+static size_t match_one(Str p, size_t i, uint32_t c, bool *ret_match)
 {
+	uint32_t own;
+	size_t used;
 	switch (p.ptr[i]) {
 	case '?':
 		*ret_match = c != '/';
 		return 1;
-	case '[': {
-		size_t used = match_class(p, i, c, ret_match);
+	case '[':
+		used = match_class(p, i, c, ret_match);
 		*ret_match = *ret_match && c != '/';
 		return used;
-	}
 	case '\\':
 		if (i + 1 >= p.len)
 			return 0;
-		*ret_match = (unsigned char)p.ptr[i + 1] == c;
-		return 2;
+		used = 1 + char_at(p, i + 1, &own);
+		break;
 	default:
-		*ret_match = (unsigned char)p.ptr[i] == c;
-		return 1;
+		used = char_at(p, i, &own);
 	}
+	*ret_match = own == c;
+	return used;
 }
 
 static bool well_formed(Str p)
@@ -115,10 +132,12 @@ int glob_match(Str pattern, Str path, bool *ret_match, Err **err)
 			continue;
 		}
 		if (p < pattern.len && s < path.len) {
-			size_t used = match_one(pattern, p, (unsigned char)path.ptr[s], &match);
+			uint32_t c;
+			size_t len = char_at(path, s, &c);
+			size_t used = match_one(pattern, p, c, &match);
 			if (match) {
 				p += used;
-				s++;
+				s += len;
 				continue;
 			}
 		}
@@ -176,17 +195,17 @@ char *path_join(Str base, Str path)
 /* ---- GlobSet ---- */
 
 typedef enum TokenType {
-	TOKEN_BYTE,
-	TOKEN_ANY, /* one byte but '/' */
+	TOKEN_CHAR,
+	TOKEN_ANY, /* one character but '/' */
 	TOKEN_CLASS,
-	TOKEN_STAR, /* any bytes but '/' */
+	TOKEN_STAR, /* any characters but '/' */
 	TOKEN_DIRS, /* (.*\/)?  a "**" in front or in the middle */
-	TOKEN_REST, /* .*  a "**" at the end */
+	TOKEN_REST, /* .*  a "**" at the end, or in front of a mere suffix */
 } TokenType;
 
 typedef struct Token {
 	TokenType type;
-	unsigned char byte;
+	uint32_t c;
 	Str class; /* "[…]" in the pattern's text */
 } Token;
 
@@ -203,21 +222,34 @@ struct GlobSet {
 	size_t max_tokens;
 };
 
+static bool is_literal(Str s)
+{
+	return !glob_has_magic(s) && str_find(s, ']') < 0;
+}
+
+/* The "**" at s[i]. Returns bytes used. */
+static size_t double_star(Str s, size_t i, TokenType *ret)
+{
+	size_t used = 2;
+	Str rest = str_slice(s, i + used, s.len);
+	/* "**x": moby compares the end of the path, wherever x begins in it */
+	bool suffix = i == 0 && !str_starts(rest, "/") && is_literal(rest);
+	if (str_starts(rest, "/"))
+		used++;
+	*ret = suffix || i + used == s.len ? TOKEN_REST : TOKEN_DIRS;
+	return used;
+}
+
 static int compile(Pattern *p, Err **err)
 {
 	Str s = str_of(p->text);
-	p->literal = true;
+	p->literal = is_literal(s);
 	for (size_t i = 0; i < s.len;) {
-		Token t = {TOKEN_BYTE, (unsigned char)s.ptr[i], STR("")};
+		Token t = {TOKEN_CHAR, 0, STR("")};
 		bool match = false;
 		size_t used = 1;
-		if (s.ptr[i] == '*' && i + 1 < s.len && s.ptr[i + 1] == '*') {
-			used = 2;
-			while (i + used < s.len && s.ptr[i + used] == '*')
-				used++;
-			if (i + used < s.len && s.ptr[i + used] == '/')
-				used++;
-			t.type = i + used < s.len ? TOKEN_DIRS : TOKEN_REST;
+		if (str_starts(str_slice(s, i, s.len), "**")) {
+			used = double_star(s, i, &t.type);
 		} else if (s.ptr[i] == '*') {
 			t.type = TOKEN_STAR;
 		} else if (s.ptr[i] == '?') {
@@ -227,12 +259,12 @@ static int compile(Pattern *p, Err **err)
 			t.type = TOKEN_CLASS;
 			t.class = str_slice(s, i, i + used);
 		} else if (s.ptr[i] == '\\') {
-			used = i + 1 < s.len ? 2 : 0;
-			t.byte = used ? (unsigned char)s.ptr[i + 1] : 0;
+			used = i + 1 < s.len ? 1 + char_at(s, i + 1, &t.c) : 0;
+		} else {
+			used = char_at(s, i, &t.c);
 		}
 		if (used == 0)
 			return bad_pattern(s, err);
-		p->literal = p->literal && t.type == TOKEN_BYTE && used == 1;
 		vec_push(&p->tokens, t);
 		i += used;
 	}
@@ -290,26 +322,44 @@ bool globset_has_exceptions(const GlobSet *g)
 	return g->exceptions;
 }
 
-/* Live positions of the automaton: live[i] says that tokens 0…i-1 have matched what was read. */
+/*
+ * Live positions of the automaton: live[i] says that tokens 0…i-1 have matched what was read. FRESH: token i has taken
+ * nothing yet. INSIDE (TOKEN_DIRS only): it has, and only a '/' may end it.
+ */
+enum {
+	FRESH = 1,
+	INSIDE = 2,
+};
+
 typedef struct Run {
 	const Pattern *p;
 	uint8_t *live, *next;
 } Run;
 
 /* Positions reachable without reading: behind every token that may match nothing. */
-static void close_over(const Run *r, uint8_t *live)
+static void close_over(const Pattern *p, uint8_t *live)
 {
-	for (size_t i = 0; i < r->p->tokens.len; i++)
-		if (live[i] && r->p->tokens.items[i].type >= TOKEN_STAR)
-			live[i + 1] = 1;
+	for (size_t i = 0; i < p->tokens.len; i++)
+		if (live[i] & FRESH && p->tokens.items[i].type >= TOKEN_STAR)
+			live[i + 1] |= FRESH;
 }
 
-static bool takes(const Token *t, unsigned char c)
+static Run run_begin(const Pattern *p, uint8_t *room)
+{
+	size_t n = p->tokens.len;
+	Run r = {p, room, room + n + 1};
+	memset(r.live, 0, n + 1);
+	r.live[0] = FRESH;
+	close_over(p, r.live);
+	return r;
+}
+
+static bool takes(const Token *t, uint32_t c)
 {
 	bool match = false;
 	switch (t->type) {
-	case TOKEN_BYTE:
-		return t->byte == c;
+	case TOKEN_CHAR:
+		return t->c == c;
 	case TOKEN_ANY:
 		return c != '/';
 	case TOKEN_CLASS:
@@ -323,9 +373,8 @@ static bool takes(const Token *t, unsigned char c)
 	return false;
 }
 
-/* Reads one byte; false when nothing is live any more. inside[i] (TOKEN_DIRS): bytes were taken, and only a '/' may
- * end it. It shares the live array: value 2 means "inside". */
-static bool step(Run *r, unsigned char c)
+/* Reads one character; false when nothing is live any more. */
+static bool step(Run *r, uint32_t c)
 {
 	size_t n = r->p->tokens.len;
 	bool any = false;
@@ -334,25 +383,15 @@ static bool step(Run *r, unsigned char c)
 		const Token *t = &r->p->tokens.items[i];
 		if (!r->live[i])
 			continue;
-		if (t->type == TOKEN_STAR && c != '/') {
-			r->next[i] = 1;
-		} else if (t->type == TOKEN_REST) {
-			r->next[i] = 1;
-		} else if (t->type == TOKEN_DIRS) {
-			r->next[i] = MAX(r->next[i], (uint8_t)2);
-			if (c == '/')
-				r->next[i + 1] = 1;
-		} else if (takes(t, c)) {
-			r->next[i + 1] = 1;
-		}
+		if (t->type == TOKEN_REST || (t->type == TOKEN_STAR && c != '/'))
+			r->next[i] |= FRESH;
+		else if (t->type == TOKEN_DIRS)
+			r->next[i] |= INSIDE;
+		if (t->type == TOKEN_DIRS ? c == '/' : takes(t, c))
+			r->next[i + 1] |= FRESH;
 		any |= r->next[i] || r->next[i + 1];
 	}
-	/* a DIRS token that has taken bytes may not be skipped; close_over only skips from state 1 */
-	for (size_t i = 0; i < n; i++) {
-		TokenType type = r->p->tokens.items[i].type;
-		if (r->next[i] == 1 && type >= TOKEN_STAR)
-			r->next[i + 1] = MAX(r->next[i + 1], (uint8_t)1);
-	}
+	close_over(r->p, r->next);
 	uint8_t *swap = r->live;
 	r->live = r->next;
 	r->next = swap;
@@ -363,19 +402,18 @@ static bool step(Run *r, unsigned char c)
 static bool pattern_match(const Pattern *p, Str path, uint8_t *room)
 {
 	size_t n = p->tokens.len;
+	uint32_t c;
 	if (p->literal) {
 		size_t len = strlen(p->text);
 		return path.len >= len && memcmp(path.ptr, p->text, len) == 0 &&
 			(path.len == len || path.ptr[len] == '/');
 	}
-	Run r = {p, room, room + n + 1};
-	memset(r.live, 0, n + 1);
-	r.live[0] = 1;
-	close_over(&r, r.live);
-	for (size_t i = 0; i < path.len; i++) {
+	Run r = run_begin(p, room);
+	for (size_t i = 0; i < path.len;) {
 		if (path.ptr[i] == '/' && i > 0 && r.live[n])
 			return true;
-		if (!step(&r, (unsigned char)path.ptr[i]))
+		i += char_at(path, i, &c);
+		if (!step(&r, c))
 			return false;
 	}
 	return r.live[n];
@@ -384,14 +422,13 @@ static bool pattern_match(const Pattern *p, Str path, uint8_t *room)
 /* Whether some path below dir could match. */
 static bool pattern_reaches_below(const Pattern *p, Str dir, uint8_t *room)
 {
-	size_t n = p->tokens.len;
-	Run r = {p, room, room + n + 1};
-	memset(r.live, 0, n + 1);
-	r.live[0] = 1;
-	close_over(&r, r.live);
-	for (size_t i = 0; i < dir.len; i++)
-		if (!step(&r, (unsigned char)dir.ptr[i]))
+	uint32_t c;
+	Run r = run_begin(p, room);
+	for (size_t i = 0; i < dir.len;) {
+		i += char_at(dir, i, &c);
+		if (!step(&r, c))
 			return false;
+	}
 	return step(&r, '/');
 }
 

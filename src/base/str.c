@@ -337,10 +337,10 @@ const char *strvec_env_get(const StrVec *env, const char *name)
 
 void strvec_env_unset(StrVec *env, const char *name)
 {
-	ssize_t i = env_index(env, name);
-	if (i < 0)
-		return;
-	free(env->items[i]);
-	memmove(&env->items[i], &env->items[i + 1], (env->len - (size_t)i) * sizeof(char *));
-	env->len--;
+	for (ssize_t i = env_index(env, name); i >= 0; i = env_index(env, name)) {
+		free(env->items[i]);
+		memmove(&env->items[i], &env->items[i + 1],
+			(env->len - (size_t)i) * sizeof(char *));
+		env->len--;
+	}
 }

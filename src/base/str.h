@@ -95,4 +95,4 @@ char *strvec_join(const StrVec *v, const char *sep); /* owned */
 /* Environment lists ("NAME=value"): set replaces in place (order of first appearance is kept). */
 void strvec_env_set(StrVec *env, const char *name, const char *value);
 const char *strvec_env_get(const StrVec *env, const char *name); /* borrowed, NULL if unset */
-void strvec_env_unset(StrVec *env, const char *name);
+void strvec_env_unset(StrVec *env, const char *name);            /* all of that name */

@@ -140,10 +140,24 @@ int file_read(int dirfd, const char *path, size_t max, Buf *ret, Err **err)
 	return 0;
 }
 
+/* As mkdir(2), but a directory, or a link to one, may be there. */
+static int make_directory(int dirfd, const char *path, unsigned mode)
+{
+	struct stat st;
+	if (mkdirat(dirfd, path, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -1;
+	if (fstatat(dirfd, path, &st, 0) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	errno = EEXIST;
+	return -1;
+}
+
 int mkdir_p(int dirfd, const char *path, unsigned mode, Err **err)
 {
 	_cleanup_free_ char *copy = NULL;
-	if (!*path || mkdirat(dirfd, path, mode) == 0 || errno == EEXIST)
+	if (!*path || make_directory(dirfd, path, mode) == 0)
 		return 0;
 	if (errno != ENOENT)
 		return err_sys(err, "create the directory '%s'", path);
@@ -156,35 +170,73 @@ int mkdir_p(int dirfd, const char *path, unsigned mode, Err **err)
 			return err_sys(err, "create the directory '%s'", copy);
 		*p = '/';
 	}
-	if (mkdirat(dirfd, path, mode) < 0 && errno != EEXIST)
+	if (make_directory(dirfd, path, mode) < 0)
 		return err_sys(err, "create the directory '%s'", path);
 	return 0;
 }
 
-/* Removes what is inside fd (owned). Iterative would need a stack of fds all the same; depth is bounded by the
- * paths that the kernel lets anybody make, and each level opens relative to its parent. */
-static int remove_children(int fd, Err **err)
+/* ---- removing ---- */
+
+#define REMOVE_DEPTH 32
+
+/*
+ * Every level that is descended costs an open directory. What stands deeper than REMOVE_DEPTH is moved up to the first
+ * of them and removed from there, so that trees may be deeper than files may be open.
+ */
+typedef struct Removal {
+	int top;
+	unsigned depth; /* directories open */
+	bool moved;     /* something came into top, which has to be read again */
+} Removal;
+
+static bool move_up(int dirfd, const char *name, Removal *rm)
+{
+	char word[9];
+	random_word(word);
+	_cleanup_free_ char *temp = xasprintf(".tmp-%d-%s", (int)getpid(), word);
+	bool moved = renameat(dirfd, name, rm->top, temp) == 0 ||
+		(errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0 &&
+			renameat(dirfd, name, rm->top, temp) == 0);
+	rm->moved |= moved;
+	return moved;
+}
+
+static int remove_entry(int dirfd, const char *path, Removal *rm, Err **err);
+
+/* Removes what is inside fd (owned). */
+static int remove_children(int fd, Removal *rm, Err **err)
 {
 	DIR *d = fdopendir(fd);
 	if (!d) {
 		close(fd);
 		return err_sys(err, "read a directory");
 	}
+	bool top = rm->depth++ == 0;
 	int r = 0;
-	for (struct dirent *e = readdir(d); r == 0 && e; e = readdir(d))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			r = remove_tree(dirfd(d), e->d_name, err);
+	if (top)
+		rm->top = fd;
+	do {
+		if (top)
+			rm->moved = false;
+		rewinddir(d);
+		for (struct dirent *e = readdir(d); r == 0 && e; e = readdir(d))
+			if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+				r = remove_entry(fd, e->d_name, rm, err);
+	} while (r == 0 && top && rm->moved);
+	rm->depth--;
 	closedir(d);
 	return r;
 }
 
-int remove_tree(int dirfd, const char *path, Err **err)
+static int remove_entry(int dirfd, const char *path, Removal *rm, Err **err)
 {
 	if (unlinkat(dirfd, path, 0) == 0 || errno == ENOENT || errno == ENOTDIR)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return err_sys(err, "remove '%s'", path);
 	if (unlinkat(dirfd, path, AT_REMOVEDIR) == 0)
+		return 0;
+	if (rm->depth >= REMOVE_DEPTH && move_up(dirfd, path, rm))
 		return 0;
 	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == EACCES && fchmodat(dirfd, path, 0700, 0) == 0)
@@ -194,12 +246,18 @@ int remove_tree(int dirfd, const char *path, Err **err)
 	struct stat st;
 	if (fstat(fd, &st) == 0 && (st.st_mode & 0300) != 0300)
 		(void)fchmod(fd, 0700);
-	int r = remove_children(fd, err);
+	int r = remove_children(fd, rm, err);
 	if (r < 0)
 		return r;
 	if (unlinkat(dirfd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return err_sys(err, "remove '%s'", path);
 	return 0;
+}
+
+int remove_tree(int dirfd, const char *path, Err **err)
+{
+	Removal rm = {.top = -1};
+	return remove_entry(dirfd, path, &rm, err);
 }
 
 int temp_dir(int dirfd, const char *prefix, unsigned mode, char **ret_name, Err **err)

@@ -46,8 +46,8 @@ static void walk_done(Walk *w)
 	free(w->rest);
 }
 
-/* Replaces the rest by link + "/" + rest; an absolute link starts at the root again. -errno. */
-static int splice_link(Walk *w, int fd, Str rest)
+/* Replaces the rest by link + slash + rest; an absolute link starts at the root again. -errno. */
+static int splice_link(Walk *w, int fd, const char *slash, Str rest)
 {
 	char target[LIMIT_PATH];
 	if (++w->links > LIMIT_SYMLINKS)
@@ -60,7 +60,7 @@ static int splice_link(Walk *w, int fd, Str rest)
 	if (target[0] == '/')
 		while (w->dirs.len > 1)
 			walk_pop(w);
-	char *joined = xasprintf("%.*s/" STR_FMT, (int)n, target, STR_ARG(rest));
+	char *joined = xasprintf("%.*s%s" STR_FMT, (int)n, target, slash, STR_ARG(rest));
 	free(w->rest);
 	w->rest = joined;
 	return 0;
@@ -94,14 +94,16 @@ static int walk_step(Walk *w, Str word, Str tail, bool trailing, int flags, unsi
 {
 	int dir = *vec_last(&w->dirs);
 	bool last = tail.len == 0;
+	/* O_EXCL refuses a link as it refuses a file */
+	bool nofollow = flags & O_NOFOLLOW || (flags & O_CREAT && flags & O_EXCL);
 	struct stat st = {0};
 	_cleanup_close_ int fd = open_last(dir, word, O_PATH, 0);
 	if (fd < 0 && !(last && errno == ENOENT && (flags & O_CREAT)))
 		return -errno;
 	if (fd >= 0 && fstat(fd, &st) < 0)
 		return -errno;
-	if (fd >= 0 && S_ISLNK(st.st_mode) && !(last && !trailing && (flags & O_NOFOLLOW))) {
-		int r = splice_link(w, fd, tail);
+	if (fd >= 0 && S_ISLNK(st.st_mode) && !(last && !trailing && nofollow)) {
+		int r = splice_link(w, fd, trailing ? "/" : "", tail);
 		return r < 0 ? r : WALK_ON;
 	}
 	if (last) {
@@ -229,9 +231,11 @@ int root_mkdir_p(int root_fd, const char *path, unsigned mode, uid_t uid, gid_t 
 				return err_sys_num(err, ENOENT, "create the directory '%s'", path);
 			return err_sys(err, "create the directory '%s'", path);
 		}
+		struct stat st; /* the group may be the parent's */
 		_cleanup_close_ int made =
 			openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (made < 0 || ((uid || gid) && fchown(made, uid, gid) < 0) ||
+		if (made < 0 || fstat(made, &st) < 0 ||
+			((st.st_uid != uid || st.st_gid != gid) && fchown(made, uid, gid) < 0) ||
 			fchmod(made, mode) < 0)
 			return err_sys(err, "create the directory '%s'", path);
 	}
