@@ -2,10 +2,10 @@
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import time
-
-
+import urllib.request
 
 
 class Docker:
@@ -76,6 +76,39 @@ class Containerd:
             self.daemon.wait()
         self.log.close()
         unmount_below(self.top)
+
+
+class Registry:
+    """A docker-registry of our own on loopback, over an empty directory."""
+
+    def __init__(self, top):
+        self.top = pathlib.Path(top)
+        shutil.rmtree(self.top, ignore_errors=True)
+        self.top.mkdir(parents=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.host = f"127.0.0.1:{probe.getsockname()[1]}"
+        (self.top / "config.yml").write_text(
+            f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {self.top}/data}}\n"
+            f"  delete: {{enabled: true}}\nhttp: {{addr: '{self.host}'}}\n")
+        self.log = open(self.top / "registry.log", "wb")
+        self.daemon = subprocess.Popen(["/usr/bin/docker-registry", "serve", self.top / "config.yml"], stdout=self.log, stderr=self.log)
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://{self.host}/v2/").close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"docker-registry does not start: {(self.top / 'registry.log').read_text()[-2000:]}")
+
+    def largest_blob(self):
+        return max(p.stat().st_size for p in self.top.glob("data/docker/registry/v2/blobs/sha256/*/*/data"))
+
+    def close(self):
+        self.daemon.terminate()
+        self.daemon.wait(30)
+        self.log.close()
+        shutil.rmtree(self.top, ignore_errors=True)
 
 
 def unmount_below(top):
