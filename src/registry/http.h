@@ -1,0 +1,73 @@
+/*
+ * HTTP over libcurl, which is loaded when first used. Any number of threads; connections are kept and used again.
+ * One call is one request to one server: redirects, authentication and retries are the caller's (registry/client.h).
+ */
+#pragma once
+
+#include "base/progress.h"
+#include "base/stream.h"
+#include "base/vec.h"
+
+typedef struct Http Http;
+/* trace: every request and answer is written to standard error, without secrets. */
+int http_new(bool trace, Http **ret, Err **err) _warn_unused_;
+Http *http_free(Http *h);
+DEFINE_FREEP(Http, http_free)
+
+typedef struct HttpRequest {
+	const char *method; /* "GET", "HEAD", "POST", "PATCH", "PUT", "DELETE" */
+	const char *url;
+	const StrVec *headers;     /* "Name: value", may be NULL */
+	const char *authorization; /* value of that header, or NULL */
+	const char *ca_pem, *client_cert, *client_key;
+	bool insecure;
+	unsigned connect_seconds; /* 0: HTTP_CONNECT_SECONDS */
+	unsigned stall_seconds; /* 0: HTTP_STALL_SECONDS without a byte either way is ERR_TIMEOUT */
+	Str body;               /* of PUT, POST, PATCH */
+	Reader *upload;         /* instead of body; borrowed */
+	uint64_t upload_size;
+	/* Body of an answer with a status in 200…299 goes there as it arrives (borrowed, not finished); NULL: into
+	 * HttpResponse.body. */
+	Writer *sink;
+	/* Called once the head of an answer is here, before its body: <0 ends the request with that error. May be NULL. */
+	int (*on_head)(void *arg, long status, const StrVec *headers, Err **err);
+	void *arg;
+	size_t max_body; /* of HttpResponse.body; ERR_LIMIT past it; 0: HTTP_MAX_BODY */
+} HttpRequest;
+#define HTTP_CONNECT_SECONDS 30
+#define HTTP_STALL_SECONDS   60
+#define HTTP_MAX_BODY        (64u << 10)
+
+typedef struct HttpResponse {
+	long status;
+	StrVec headers; /* "name=value", names in lower case, in order */
+	Buf body;
+	uint64_t received; /* bytes of the body */
+} HttpResponse;
+
+/* 0 also for statuses that mean failure. ERR_NET (errnum = HttpFault), ERR_TIMEOUT, ERR_CANCELLED, ERR_LIMIT
+ * (answer too long, too many headers), what the sink said. */
+int http_perform(Http *h, const HttpRequest *request, HttpResponse *ret, Err **err) _warn_unused_;
+void http_response_done(HttpResponse *r);
+/* First header of that (lower-case) name, or NULL; borrowed. */
+const char *http_header(const HttpResponse *r, const char *name);
+
+typedef enum HttpFault { /* errnum of ERR_NET */
+	HTTP_FAULT_OTHER,
+	HTTP_FAULT_RESOLVE, /* the host has no address */
+	HTTP_FAULT_CONNECT, /* nobody listens */
+	HTTP_FAULT_TLS,     /* certificate not trusted, or of another host */
+	HTTP_FAULT_NO_TLS,  /* the server speaks no TLS */
+	HTTP_FAULT_CUT,     /* the connection ended early */
+} HttpFault;
+
+/* ---- URLs ---- */
+/* Absolute URL of location, which may be relative to base (RFC 3986 section 5); ERR_CORRUPT unless http or https.
+ * Owned. */
+int url_resolve(const char *base, const char *location, char **ret, Err **err) _warn_unused_;
+bool url_same_host(const char *a, const char *b); /* scheme, host and port */
+char *url_host(const char *url);                  /* "host[:port]", owned */
+/* True if the host of the URL is a loopback, link-local, private or otherwise not public address, by number. */
+bool url_is_private(const char *url);
+/* Percent-encodes what is not unreserved. Owned. */
+char *url_escape(const char *text);

@@ -1,0 +1,75 @@
+/*
+ * Talking to registries (OCI distribution-spec 1.1): names, authentication, mirrors, retries and resumption are
+ * inside; callers see repositories with manifests and blobs. Thread-safe. (spec: transfer.md 3, 4.2, 4.3)
+ */
+#pragma once
+
+#include "base/progress.h"
+#include "oci/manifest.h"
+#include "oci/reference.h"
+#include "registry/settings.h"
+
+typedef struct Registry Registry; /* one a run: connections, tokens, what is known of hosts */
+/* settings is borrowed for its life. progress (may be NULL): warnings, retries, rate limits. */
+int registry_new(const RegistrySettings *settings, Progress *progress, Registry **ret, Err **err)
+	_warn_unused_;
+Registry *registry_free(Registry *r);
+DEFINE_FREEP(Registry, registry_free)
+
+typedef struct Repository
+	Repository; /* of one name's host and path; tag and digest do not matter */
+int repository_open(Registry *r, const Reference *name, bool push, Repository **ret, Err **err)
+	_warn_unused_;
+Repository *repository_free(Repository *p);
+DEFINE_FREEP(Repository, repository_free)
+const char *repository_host(const Repository *p); /* as in names: "docker.io"; borrowed */
+const char *repository_path(const Repository *p);
+
+/* ---- manifests ---- */
+/* target: a tag, or a digest as text. ret.digest is of the very bytes; when target is a digest they have it
+ * (ERR_DIGEST). ERR_NOT_FOUND. bytes NULL: only the descriptor, by HEAD where the server can. */
+int repository_manifest(Repository *p, const char *target, Descriptor *ret, Buf *ret_bytes,
+	Err **err) _warn_unused_;
+/* Pushes to each target (tags or the digest). *ret_subject_known (optional): the registry took note of a subject
+ * (OCI-Subject header). */
+int repository_manifest_put(Repository *p, const char *target, const char *media_type, Str bytes,
+	bool *ret_subject_known, Err **err) _warn_unused_;
+int repository_manifest_delete(Repository *p, const char *target, Err **err) _warn_unused_;
+
+/* ---- blobs ---- */
+bool repository_blob_known(
+	Repository *p, const Digest *d, uint64_t *ret_size); /* by HEAD; false on any failure */
+/* Bytes from `from` to the end into sink (borrowed, not finished) as they arrive; resumes by itself after a cut. The
+ * caller checks the digest. size: what the manifest promises; more or less is ERR_DIGEST. Small blobs and streams. */
+int repository_blob_get(Repository *p, const Descriptor *d, uint64_t from, Writer *sink, Err **err)
+	_warn_unused_;
+/*
+ * A big blob into fd (at its offsets), from where *io_prefix ends, on as many connections as make it faster. `grown` is
+ * told, from any thread, how many bytes from the start are there without a gap. On failure *io_prefix says how far
+ * that is: the next run continues there.
+ */
+int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, uint64_t *io_prefix,
+	void (*grown)(void *arg, uint64_t prefix), void *arg, Err **err) _warn_unused_;
+/* from (may be NULL): a repository of the same host that may have it: mounted if so (*ret_mounted). */
+typedef struct BlobUpload {
+	const Digest *digest;
+	uint64_t size;
+	const char *const *
+		mount_from; /* paths of repositories of the same host, NULL-terminated; may be NULL */
+	/* gives the bytes from offset on: called again when the upload resumes */
+	int (*open)(void *arg, uint64_t offset, Reader **ret, Err **err);
+	void *arg;
+	unsigned progress_id; /* 0: none */
+} BlobUpload;
+typedef enum BlobOutcome { BLOB_UPLOADED, BLOB_KNOWN, BLOB_MOUNTED } BlobOutcome;
+int repository_blob_put(Repository *p, const BlobUpload *u, BlobOutcome *ret, Err **err)
+	_warn_unused_;
+int repository_blob_delete(Repository *p, const Digest *d, Err **err) _warn_unused_;
+
+/* ---- lists ---- */
+int repository_tags(Repository *p, StrVec *ret, Err **err) _warn_unused_; /* all pages */
+/* Manifests whose subject is d: the API, else the tag sha256-<hex>. artifact_type may be NULL. */
+int repository_referrers(Repository *p, const Digest *d, const char *artifact_type, ImageIndex *ret,
+	Err **err) _warn_unused_;
+/* Proves that the credentials work ("login"). */
+int registry_ping(Registry *r, const char *host, Err **err) _warn_unused_;
