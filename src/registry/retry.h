@@ -1,6 +1,7 @@
 /* When to try again: exponential back-off with jitter, Retry-After, shared by all requests to a host. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"

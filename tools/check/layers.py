@@ -12,17 +12,21 @@ USES = {
     "dockerfile": {"base"},
     "store": {"base", "sys", "oci"},
     "layer": {"base", "sys", "archive", "oci"},
+    "registry": {"base", "sys", "oci"},
     "sandbox": {"base", "sys"},
-    "image": {"base", "sys", "archive", "oci", "store", "layer"},
-    "build": {"base", "sys", "archive", "oci", "dockerfile", "store", "layer", "sandbox", "image"},
-    "cli": {"base", "sys", "archive", "oci", "dockerfile", "store", "layer", "sandbox", "image", "build"},
+    "image": {"base", "sys", "archive", "oci", "store", "layer", "registry"},
+    "build": {"base", "sys", "archive", "oci", "dockerfile", "store", "layer", "registry", "sandbox", "image"},
+    "serve": {"base", "sys", "archive", "oci", "store", "layer", "registry", "image"},
+    "cli": {"base", "sys", "archive", "oci", "dockerfile", "store", "layer", "registry", "sandbox", "image", "build", "serve"},
 }
 HOMES = {
     r"openssl/": {"base"},
     r"jansson\.h": {"base"},
     r"libdeflate\.h|isa-l|igzip_lib\.h|zstd\.h|archive\.h|archive_entry\.h": {"archive"},
     r"seccomp\.h|sys/capability\.h": {"sandbox"},
-    r"curl/": {"build"},
+    r"curl/": {"registry", "build"},
+    r"microhttpd\.h": {"serve"},
+    r"toml\+\+/": {"registry"},
 }
 
 problems = []
