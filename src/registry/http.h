@@ -1,6 +1,7 @@
 /*
  * HTTP over libcurl, which is loaded when first used. Any number of threads; connections are kept and used again.
- * One call is one request to one server: redirects, authentication and retries are the caller's (registry/client.h).
+ * One call is one request to one server: redirects, authentication and retries are the caller's. --debug=registry shows
+ * every request and answer, without secrets.
  */
 #pragma once
 
@@ -9,8 +10,7 @@
 #include "base/vec.h"
 
 typedef struct Http Http;
-/* trace: every request and answer is written to standard error, without secrets. */
-int http_new(bool trace, Http **ret, Err **err) _warn_unused_;
+int http_new(Http **ret, Err **err) _warn_unused_;
 Http *http_free(Http *h);
 DEFINE_FREEP(Http, http_free)
 
@@ -60,14 +60,3 @@ typedef enum HttpFault { /* errnum of ERR_NET */
 	HTTP_FAULT_NO_TLS,  /* the server speaks no TLS */
 	HTTP_FAULT_CUT,     /* the connection ended early */
 } HttpFault;
-
-/* ---- URLs ---- */
-/* Absolute URL of location, which may be relative to base (RFC 3986 section 5); ERR_CORRUPT unless http or https.
- * Owned. */
-int url_resolve(const char *base, const char *location, char **ret, Err **err) _warn_unused_;
-bool url_same_host(const char *a, const char *b); /* scheme, host and port */
-char *url_host(const char *url);                  /* "host[:port]", owned */
-/* True if the host of the URL is a loopback, link-local, private or otherwise not public address, by number. */
-bool url_is_private(const char *url);
-/* Percent-encodes what is not unreserved. Owned. */
-char *url_escape(const char *text);

@@ -18,5 +18,4 @@ typedef struct RegistrySettings {
 	bool no_creds;     /* --no-creds: ask as nobody */
 	bool insecure;     /* --tls-verify=false: certificates are not checked */
 	bool plain_http;   /* --plain-http */
-	bool debug; /* --debug=registry: requests are traced on standard error, secrets removed */
 } RegistrySettings;

@@ -1,0 +1,418 @@
+#include "registry/auth.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/base64.h"
+#include "base/json.h"
+#include "base/map.h"
+#include "base/timefmt.h"
+#include "registry/challenge.h"
+#include "registry/credentials.h"
+#include "registry/url.h"
+
+#define TOKEN_SECONDS 60 /* a token's life when the server does not say (auth/token spec) */
+#define TOKEN_MARGIN  10 /* seconds before the end from which it is not used any more */
+#define TOKEN_MAX     (256u << 10)
+#define CLIENT_ID     "cruet"
+
+typedef enum Scheme { SCHEME_UNKNOWN, SCHEME_BASIC, SCHEME_BEARER } Scheme;
+
+typedef struct Token {
+	char *header; /* "Bearer …" */
+	int64_t expires;
+} Token;
+
+/* What is known of one host. */
+typedef struct Account {
+	pthread_mutex_t mutex;
+	bool looked_up;
+	Credentials credentials;
+	Scheme scheme;
+	char *url; /* of the request that named the realm */
+	char *realm, *service;
+	Map tokens; /* scopes → Token */
+} Account;
+
+struct Auth {
+	const RegistrySettings *settings;
+	Http *http;
+	pthread_mutex_t mutex; /* of accounts */
+	Map accounts;          /* host → Account */
+};
+
+static void secret_free(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
+static void token_free(void *p)
+{
+	secret_free(((Token *)p)->header);
+	free(p);
+}
+
+static void account_free(void *p)
+{
+	Account *a = p;
+	pthread_mutex_destroy(&a->mutex);
+	credentials_done(&a->credentials);
+	free(a->url);
+	free(a->realm);
+	free(a->service);
+	map_done(&a->tokens);
+	free(a);
+}
+
+Auth *auth_new(const RegistrySettings *settings, Http *http)
+{
+	Auth *a = xnew(Auth);
+	a->settings = settings;
+	a->http = http;
+	a->accounts = MAP_INIT(account_free);
+	pthread_mutex_init(&a->mutex, NULL);
+	return a;
+}
+
+Auth *auth_free(Auth *a)
+{
+	if (a) {
+		map_done(&a->accounts);
+		pthread_mutex_destroy(&a->mutex);
+		free(a);
+	}
+	return NULL;
+}
+
+/* The account of a host and, where credentials may differ by repository, of the repository; locked. */
+static int take_account(Auth *a, const Endpoint *e, Account **ret, Err **err)
+{
+	_cleanup_free_ char *key = xasprintf("%s/%s", e->host, e->repository ? e->repository : "");
+	pthread_mutex_lock(&a->mutex);
+	Account *account = map_get(&a->accounts, str_of(key));
+	if (!account) {
+		account = xnew(Account);
+		account->tokens = MAP_INIT(token_free);
+		pthread_mutex_init(&account->mutex, NULL);
+		map_put(&a->accounts, str_of(key), account);
+	}
+	pthread_mutex_unlock(&a->mutex);
+	pthread_mutex_lock(&account->mutex);
+	if (!account->looked_up) {
+		int r = credentials_find(
+			a->settings, e->host, e->repository, &account->credentials, err);
+		if (r < 0) {
+			pthread_mutex_unlock(&account->mutex);
+			return r;
+		}
+		account->looked_up = true;
+	}
+	*ret = account;
+	return 0;
+}
+
+static void account_unlockp(Account **a)
+{
+	if (*a)
+		pthread_mutex_unlock(&(*a)->mutex);
+}
+
+static bool has_password(const Account *a)
+{
+	return a->credentials.user && a->credentials.password;
+}
+
+static char *basic_header(const Account *a)
+{
+	char *plain = xasprintf("%s:%s", a->credentials.user, a->credentials.password);
+	char *encoded = base64_encode(str_of(plain));
+	char *header = xasprintf("Basic %s", encoded);
+	secret_free(plain);
+	secret_free(encoded);
+	return header;
+}
+
+/* ---- tokens ---- */
+
+typedef struct TokenAnswer {
+	char *token, *access_token, *refresh_token;
+	uint64_t expires_in;
+} TokenAnswer;
+
+static int read_token(Account *a, const char *scopes, const Buf *body, Err **err)
+{
+	static const JsonField fields[] = {
+		{"token", JSON_FIELD_STRING, offsetof(TokenAnswer, token), false},
+		{"access_token", JSON_FIELD_STRING, offsetof(TokenAnswer, access_token), false},
+		{"refresh_token", JSON_FIELD_STRING, offsetof(TokenAnswer, refresh_token), false},
+		{"expires_in", JSON_FIELD_U64, offsetof(TokenAnswer, expires_in), false},
+	};
+	_cleanup_json_ json_t *json = NULL;
+	TokenAnswer t = {0};
+	int r = json_parse(buf_view(body), TOKEN_MAX, "the token server's answer", &json, err);
+	if (r == 0)
+		r = json_read_object(json, "token", fields, ARRAY_SIZE(fields), &t, err);
+	if (r < 0)
+		return r;
+	const char *value = t.token && *t.token ? t.token : t.access_token;
+	if (!value || !*value || strpbrk(value, "\r\n")) {
+		r = err_set(err, ERR_AUTH, "the token server's answer has no token");
+	} else {
+		Token *token = xnew(Token);
+		token->header = xasprintf("Bearer %s", value);
+		token->expires = time_now() +
+			(int64_t)MIN(t.expires_in ? t.expires_in : TOKEN_SECONDS, 86400u);
+		map_put(&a->tokens, str_of(scopes), token);
+	}
+	secret_free(t.token);
+	secret_free(t.access_token);
+	secret_free(t.refresh_token);
+	return r;
+}
+
+/* Adds "name=value" to a form; the value is a secret perhaps. */
+static void form_add(Buf *form, const char *name, const char *value)
+{
+	char *escaped = url_escape(value);
+	buf_printf(form, "%s%s=%s", form->len ? "&" : "", name, escaped);
+	secret_free(escaped);
+}
+
+/* OAuth2: the way identity tokens are exchanged. */
+static int post_for_token(Auth *auth, const Account *a, const char *scopes, HttpRequest *q,
+	HttpResponse *answer, Err **err)
+{
+	Buf form = BUF_INIT(0);
+	StrVec headers = {0};
+	form_add(&form, "grant_type", a->credentials.identity_token ? "refresh_token" : "password");
+	form_add(&form, "service", a->service ? a->service : "");
+	form_add(&form, "client_id", CLIENT_ID);
+	if (*scopes)
+		form_add(&form, "scope", scopes);
+	if (a->credentials.identity_token) {
+		form_add(&form, "refresh_token", a->credentials.identity_token);
+	} else {
+		form_add(&form, "username", a->credentials.user);
+		form_add(&form, "password", a->credentials.password);
+	}
+	strvec_push(&headers, "Content-Type: application/x-www-form-urlencoded");
+	q->method = "POST";
+	q->url = a->realm;
+	q->headers = &headers;
+	q->body = buf_view(&form);
+	int r = http_perform(auth->http, q, answer, err);
+	if (form.ptr)
+		explicit_bzero(form.ptr, form.len);
+	buf_done(&form);
+	strvec_done(&headers);
+	return r;
+}
+
+static int get_token(Auth *auth, const Account *a, const char *scopes, HttpRequest *q,
+	HttpResponse *answer, Err **err)
+{
+	char *url =
+		a->service ? url_with_query(a->realm, "service", a->service) : xstrdup(a->realm);
+	Str rest = str_of(scopes), scope;
+	while (*scopes && str_cut(&rest, ' ', &scope)) {
+		_cleanup_free_ char *text = str_dup(scope), *old = url;
+		url = url_with_query(old, "scope", text);
+	}
+	char *header = has_password(a) ? basic_header(a) : NULL;
+	q->method = "GET";
+	q->url = url;
+	q->authorization = header;
+	q->headers = NULL;
+	q->body = (Str){0};
+	int r = http_perform(auth->http, q, answer, err);
+	secret_free(header);
+	free(url);
+	return r;
+}
+
+/* Secrets go to the token server that the registry names; a hostile registry must not name just any. */
+static int check_realm(const Account *a, const Endpoint *e, const char *url, Err **err)
+{
+	_cleanup_free_ char *absolute = NULL, *host = url_host(a->realm);
+	int r = url_resolve(url, a->realm, &absolute, err);
+	if (r < 0)
+		return r;
+	if (url_is_https(url) && !url_is_https(a->realm) && !e->insecure)
+		return err_set(err, ERR_AUTH,
+			"the registry speaks TLS, but sends us for a token to '%s', which does not",
+			host);
+	if (url_is_private(a->realm) && !url_is_private(url) &&
+		(has_password(a) || a->credentials.identity_token))
+		return err_set(err, ERR_AUTH,
+			"the registry sends us for a token to the private address '%s'", host);
+	return 0;
+}
+
+static int refused(const Account *a, const Endpoint *e, const char *who, long status, Err **err)
+{
+	if (a->credentials.source)
+		err_set(err, ERR_AUTH, "%s refuses the credentials of %s (status %ld)", who,
+			a->credentials.source, status);
+	else
+		err_set(err, ERR_AUTH,
+			"%s gives nothing to somebody without credentials (status %ld)", who,
+			status);
+	err_hint(err, "'cruet login %s'; or the repository does not exist", e->host);
+	return -ERR_AUTH;
+}
+
+static int fetch_token(
+	Auth *auth, Account *a, const Endpoint *e, const char *url, const char *scopes, Err **err)
+{
+	HttpResponse answer = {0};
+	HttpRequest q = {.ca_pem = e->ca_pem,
+		.insecure = e->insecure,
+		.connect_seconds = e->connect_seconds,
+		.max_body = TOKEN_MAX};
+	if (url_same_origin(a->realm, url)) {
+		q.client_cert = e->client_cert;
+		q.client_key = e->client_key;
+	}
+	_cleanup_free_ char *host = url_host(a->realm);
+	_cleanup_free_ char *who = xasprintf("the token server '%s'", host);
+	ERR_SCOPE(err, "Asking for a token of '%s'", host);
+	int r = check_realm(a, e, url, err);
+	if (r == 0 && a->credentials.identity_token) {
+		r = post_for_token(auth, a, scopes, &q, &answer, err);
+		if (r == 0 && (answer.status == 404 || answer.status == 405) && has_password(a)) {
+			http_response_done(&answer);
+			r = get_token(auth, a, scopes, &q, &answer, err);
+		}
+	} else if (r == 0) {
+		r = get_token(auth, a, scopes, &q, &answer, err);
+	}
+	if (r == 0 && (answer.status == 400 || answer.status == 401 || answer.status == 403))
+		r = refused(a, e, who, answer.status, err);
+	else if (r == 0 && answer.status != 200)
+		r = err_set(err, ERR_NET, "it answers %ld", answer.status);
+	if (r == 0)
+		r = read_token(a, scopes, &answer.body, err);
+	if (answer.body.ptr)
+		explicit_bzero(answer.body.ptr, answer.body.len);
+	http_response_done(&answer);
+	return r;
+}
+
+static const Token *usable_token(const Account *a, const char *scopes)
+{
+	const Token *t = map_get(&a->tokens, str_of(scopes));
+	return t && t->expires - TOKEN_MARGIN > time_now() ? t : NULL;
+}
+
+int auth_header(Auth *auth, const Endpoint *e, const char *scopes, char **ret, Err **err)
+{
+	_cleanup_(account_unlockp) Account *a = NULL;
+	*ret = NULL;
+	int r = take_account(auth, e, &a, err);
+	if (r < 0)
+		return r;
+	if (a->credentials.registry_token) {
+		*ret = xasprintf("Bearer %s", a->credentials.registry_token);
+	} else if (a->scheme == SCHEME_BASIC && has_password(a)) {
+		*ret = basic_header(a);
+	} else if (a->scheme == SCHEME_BEARER) {
+		const Token *t = usable_token(a, scopes);
+		if (!t) {
+			r = fetch_token(auth, a, e, a->url, scopes, err);
+			t = map_get(&a->tokens, str_of(scopes));
+		}
+		if (r == 0)
+			*ret = xstrdup(t->header);
+	}
+	return r;
+}
+
+/* The scopes wanted and the one the server names, if it is another. */
+static char *all_scopes(const char *scopes, const char *named)
+{
+	Str rest = str_of(scopes), one;
+	if (!named || !*named)
+		return xstrdup(scopes);
+	while (*scopes && str_cut(&rest, ' ', &one))
+		if (str_eq_cstr(one, named))
+			return xstrdup(scopes);
+	return *scopes ? xasprintf("%s %s", scopes, named) : xstrdup(named);
+}
+
+static int answer_bearer(Auth *auth, Account *a, const Endpoint *e, const char *url,
+	const char *scopes, const Challenge *c, const char *sent, char **ret, Err **err)
+{
+	const Token *now = usable_token(a, scopes);
+	if (!now || cstr_eq(now->header, sent)) {
+		const char *realm = challenge_param(c, "realm");
+		const char *service = challenge_param(c, "service");
+		if (now)
+			map_del(&a->tokens, str_of(scopes));
+		free(a->realm);
+		free(a->service);
+		free(a->url);
+		a->service = xstrdup(service);
+		a->url = xstrdup(url);
+		a->realm = NULL;
+		if (!realm)
+			return err_set(err, ERR_AUTH,
+				"the registry asks for a token but does not say where it is given");
+		int r = url_resolve(url, realm, &a->realm, err);
+		if (r < 0)
+			return r;
+		_cleanup_free_ char *wanted = all_scopes(scopes, challenge_param(c, "scope"));
+		r = fetch_token(auth, a, e, url, wanted, err);
+		if (r < 0)
+			return r;
+		Token *t = map_get(&a->tokens, str_of(wanted));
+		if (!cstr_eq(wanted, scopes)) { /* it is found by what is asked for */
+			Token *copy = xnew(Token);
+			*copy = (Token){xstrdup(t->header), t->expires};
+			map_put(&a->tokens, str_of(scopes), copy);
+		}
+		now = map_get(&a->tokens, str_of(scopes));
+		a->scheme = SCHEME_BEARER;
+	}
+	*ret = xstrdup(now->header);
+	return 0;
+}
+
+int auth_answer(Auth *auth, const Endpoint *e, const char *url, const char *scopes,
+	const HttpResponse *answer, const char *sent, char **ret, Err **err)
+{
+	Challenges offered = {0};
+	_cleanup_(account_unlockp) Account *a = NULL;
+	_cleanup_free_ char *who = xasprintf("the registry '%s'", e->host);
+	int r = take_account(auth, e, &a, err);
+	*ret = NULL;
+	for (size_t i = 0; r == 0 && i < answer->headers.len; i++) {
+		const char *line = answer->headers.items[i];
+		if (cstr_starts(line, "www-authenticate="))
+			r = challenges_parse(
+				str_of(line + strlen("www-authenticate=")), &offered, err);
+	}
+	const Challenge *basic = NULL, *bearer = NULL;
+	vec_foreach (&offered, c) {
+		if (cstr_eq(c->scheme, "bearer"))
+			bearer = bearer ? bearer : c;
+		else if (cstr_eq(c->scheme, "basic"))
+			basic = basic ? basic : c;
+	}
+	if (r < 0) {
+		/* said already */
+	} else if (a->credentials.registry_token) {
+		r = refused(a, e, who, 401, err);
+	} else if (bearer) {
+		r = answer_bearer(auth, a, e, url, scopes, bearer, sent, ret, err);
+	} else if (basic && has_password(a) && !(sent && cstr_starts(sent, "Basic"))) {
+		a->scheme = SCHEME_BASIC;
+		*ret = basic_header(a);
+	} else {
+		r = refused(a, e, who, 401, err);
+	}
+	challenges_done(&offered);
+	return r;
+}

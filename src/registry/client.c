@@ -1,0 +1,414 @@
+/* One call to one endpoint: scheme, authentication, redirects, retries. */
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/timefmt.h"
+#include "registry/registry_int.h"
+#include "registry/url.h"
+
+#define MAX_REDIRECTS 5
+#define MAX_WARNING   4096 /* bytes of a Warning header that are shown */
+
+static void host_free(void *p)
+{
+	HostState *h = p;
+	backoff_free(h->backoff);
+	free(h);
+}
+
+int registry_new(const RegistrySettings *settings, Progress *progress, Registry **ret, Err **err)
+{
+	Registry *r = xnew(Registry);
+	r->settings = settings;
+	r->progress = progress;
+	int rc = http_new(&r->http, err);
+	if (rc < 0) {
+		free(r);
+		return rc;
+	}
+	r->auth = auth_new(settings, r->http);
+	r->hosts = MAP_INIT(host_free);
+	pthread_mutex_init(&r->mutex, NULL);
+	*ret = r;
+	return 0;
+}
+
+Registry *registry_free(Registry *r)
+{
+	if (r) {
+		auth_free(r->auth);
+		http_free(r->http);
+		map_done(&r->hosts);
+		strvec_done(&r->warned);
+		pthread_mutex_destroy(&r->mutex);
+		free(r);
+	}
+	return NULL;
+}
+
+HostState *host_state(Registry *r, const char *address)
+{
+	pthread_mutex_lock(&r->mutex);
+	HostState *h = map_get(&r->hosts, str_of(address));
+	if (!h) {
+		h = xnew(HostState);
+		h->backoff = backoff_new();
+		map_put(&r->hosts, str_of(address), h);
+	}
+	pthread_mutex_unlock(&r->mutex);
+	return h;
+}
+
+static void show_warnings(Registry *r, const char *host, const HttpResponse *answer)
+{
+	for (size_t i = 0; i < answer->headers.len; i++) {
+		const char *line = answer->headers.items[i];
+		if (!cstr_starts(line, "warning=299"))
+			continue;
+		_cleanup_free_ char *text =
+			xasprintf("%s: %.*s", host, MAX_WARNING, line + strlen("warning="));
+		pthread_mutex_lock(&r->mutex);
+		bool known = strvec_has(&r->warned, text);
+		if (!known)
+			strvec_push(&r->warned, text);
+		pthread_mutex_unlock(&r->mutex);
+		if (!known)
+			progress_warn(r->progress, NULL, 0, "%s", text);
+	}
+}
+
+/* ---- errors ---- */
+
+/* "CODE: message" of the first error in the body (distribution-spec, error codes), or NULL. Owned. */
+static char *server_words(const HttpResponse *answer)
+{
+	_cleanup_json_ json_t *json = NULL;
+	if (json_parse(buf_view(&answer->body), HTTP_MAX_BODY, "error", &json, NULL) < 0)
+		return NULL;
+	const json_t *first = json_array_get(json_object_get(json, "errors"), 0);
+	const char *code = json_string_value(json_object_get(first, "code"));
+	const char *message = json_string_value(json_object_get(first, "message"));
+	const char *detail = json_string_value(json_object_get(first, "detail"));
+	if (!code && !message)
+		return NULL;
+	return xasprintf("%s%s%s%s%s", code ? code : "", code && message ? ": " : "",
+		message ? message : "", detail ? ": " : "", detail ? detail : "");
+}
+
+static ErrCode code_of_status(long status)
+{
+	switch (status) {
+	case 401:
+		return ERR_AUTH;
+	case 403:
+		return ERR_DENIED;
+	case 404:
+	case 410:
+		return ERR_NOT_FOUND;
+	case 405:
+	case 501:
+		return ERR_UNSUPPORTED;
+	case 413:
+		return ERR_LIMIT;
+	default:
+		return ERR_NET;
+	}
+}
+
+int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what, Err **err)
+{
+	_cleanup_free_ char *words = server_words(answer);
+	const char *left = http_header(answer, "ratelimit-remaining");
+	ErrCode code = code_of_status(answer->status);
+	err_set(err, code, "%s: '%s' answers %ld%s%s", what, e->host, answer->status,
+		words ? ": " : "", words ? words : "");
+	if (answer->status == 401 || answer->status == 403)
+		err_hint(err, "'cruet login %s'; or the account may not do this", e->host);
+	else if (answer->status == 429)
+		err_hint(err,
+			"the registry limits requests (%s left); log in, wait, or use a mirror",
+			left ? left : "none");
+	else if (code == ERR_NOT_FOUND)
+		err_hint(err,
+			"names are case-sensitive; some registries say this of what needs 'cruet login %s', too",
+			e->host);
+	return -(int)code;
+}
+
+bool fault_may_pass(const Err *err)
+{
+	return err_is(err, ERR_TIMEOUT) ||
+		(err_is(err, ERR_NET) &&
+			(err->errnum == HTTP_FAULT_CUT || err->errnum == HTTP_FAULT_CONNECT ||
+				err->errnum == HTTP_FAULT_RESOLVE));
+}
+
+/* ---- one endpoint ---- */
+
+typedef struct Attempt {
+	Repository *repository;
+	const Endpoint *endpoint;
+	const Call *call;
+	char *url, *scopes, *authorization;
+	bool moved; /* to another origin: no secrets go there */
+	unsigned redirects, refusals, tries;
+} Attempt;
+
+static void attempt_done(Attempt *a)
+{
+	free(a->url);
+	free(a->scopes);
+	free(a->authorization);
+}
+
+static char *call_url(const Repository *p, const Endpoint *e, bool plain, const Call *call)
+{
+	if (call->url)
+		return xstrdup(call->url);
+	char *url = xasprintf("%s://%s%s%s%s%s", plain ? "http" : "https", e->address, e->prefix,
+		e->repository ? "/" : "", e->repository ? e->repository : "", call->path);
+	if (!e->mirror || !p || cstr_eq(e->host, p->host))
+		return url;
+	char *with_ns = url_with_query(url, "ns", p->host);
+	free(url);
+	return with_ns;
+}
+
+static char *call_scopes(const Endpoint *e, const Call *call)
+{
+	if (!call->actions || !e->repository)
+		return xstrdup("");
+	return xasprintf("repository:%s:%s%s%s", e->repository, call->actions,
+		call->also ? " " : "", call->also ? call->also : "");
+}
+
+/* A server may send us anywhere, but not with a registry's secrets, nor into a network that it cannot see itself. */
+static int follow(Attempt *a, const HttpResponse *answer, Err **err)
+{
+	_cleanup_free_ char *next = NULL;
+	const char *location = http_header(answer, "location");
+	if (!location)
+		return err_set(err, ERR_CORRUPT, "'%s' answers %ld without a Location",
+			a->endpoint->host, answer->status);
+	if (++a->redirects > MAX_REDIRECTS)
+		return err_set(err, ERR_NET, "'%s' redirects more than %d times", a->endpoint->host,
+			MAX_REDIRECTS);
+	int r = url_resolve(a->url, location, &next, err);
+	if (r < 0)
+		return r;
+	_cleanup_free_ char *host = url_host(next);
+	if (!url_same_origin(a->url, next)) {
+		a->moved = true;
+		if (url_is_link_local(next) || (url_is_private(next) && !url_is_private(a->url)))
+			return err_set(err, ERR_DENIED,
+				"'%s' redirects to '%s', an address of a private network",
+				a->endpoint->host, host);
+		if (url_is_https(a->url) && !url_is_https(next) && !a->endpoint->insecure)
+			return err_set(err, ERR_DENIED,
+				"'%s' redirects from TLS to plain HTTP at '%s'", a->endpoint->host,
+				host);
+	}
+	free(a->url);
+	a->url = TAKE_PTR(next);
+	return 0;
+}
+
+static int perform(Attempt *a, HttpResponse *ret, Err **err)
+{
+	const Call *c = a->call;
+	const Endpoint *e = a->endpoint;
+	_cleanup_(reader_freep) Reader *upload = NULL;
+	StrVec headers = {0};
+	HttpRequest q = {.method = c->method,
+		.url = a->url,
+		.headers = &headers,
+		.ca_pem = e->ca_pem,
+		.insecure = e->insecure,
+		.connect_seconds = e->connect_seconds,
+		.body = c->body,
+		.upload_size = c->upload_size,
+		.sink = c->sink,
+		.on_head = c->on_head,
+		.arg = c->arg,
+		.max_body = c->max_body};
+	int r = c->open_upload ? c->open_upload(c->arg, &upload, err) : 0;
+	if (r < 0)
+		return r;
+	q.upload = upload;
+	if (c->headers)
+		strvec_copy(&headers, c->headers);
+	if (!a->moved) {
+		strvec_copy(&headers, &e->headers);
+		q.client_cert = e->client_cert;
+		q.client_key = e->client_key;
+		q.authorization = a->authorization;
+	}
+	r = http_perform(a->repository->registry->http, &q, ret, err);
+	strvec_done(&headers);
+	return r;
+}
+
+/* A server that speaks no TLS, where none is needed: the same over HTTP. */
+static bool fall_back_to_http(Attempt *a, const Err *e)
+{
+	HostState *host = host_state(a->repository->registry, a->endpoint->address);
+	if (a->endpoint->scheme != SCHEME_HTTPS_OR_HTTP || host->known || host->plain ||
+		!err_is(e, ERR_NET) || e->errnum != HTTP_FAULT_NO_TLS)
+		return false;
+	__atomic_store_n(&host->plain, true, __ATOMIC_RELAXED);
+	free(a->url);
+	a->url = call_url(a->repository, a->endpoint, true, a->call);
+	return true;
+}
+
+typedef enum Next { DONE, AGAIN } Next;
+
+/* What an answer asks for: a redirect to follow, credentials, patience. */
+static int handle_answer(Attempt *a, HttpResponse *answer, Next *ret, Err **err)
+{
+	HostState *host = host_state(a->repository->registry, a->endpoint->address);
+	bool reading = strcmp(a->call->method, "GET") == 0 || strcmp(a->call->method, "HEAD") == 0;
+	long status = answer->status;
+	*ret = AGAIN;
+	__atomic_store_n(&host->known, true, __ATOMIC_RELAXED);
+	if (status >= 300 && status < 400 && status != 304 && reading)
+		return follow(a, answer, err);
+	if (status == 401 && !a->moved && a->refusals++ < 2) {
+		char *fresh = NULL;
+		int r = auth_answer(a->repository->registry->auth, a->endpoint, a->url, a->scopes,
+			answer, a->authorization, &fresh, err);
+		if (r < 0)
+			return r;
+		free(a->authorization);
+		a->authorization = fresh;
+		return 0;
+	}
+	if (retry_status(status) && !a->call->once && ++a->tries < RETRY_MAX_TRIES) {
+		const char *after = http_header(answer, "retry-after");
+		int seconds = after ? retry_after_seconds(after, time_now()) : -1;
+		log_debug("registry", "status %ld, try %u, Retry-After %d", status, a->tries,
+			seconds);
+		backoff_failed(host->backoff, a->tries - 1, seconds);
+		return 0;
+	}
+	if (status < 500 && status != 429)
+		backoff_worked(host->backoff);
+	*ret = DONE;
+	return 0;
+}
+
+static int attempt_loop(Attempt *a, HttpResponse *ret, Err **err)
+{
+	HostState *host = host_state(a->repository->registry, a->endpoint->address);
+	for (;;) {
+		_cleanup_err_ Err *e = NULL;
+		Next next = AGAIN;
+		int r = backoff_wait(host->backoff, err);
+		if (r < 0)
+			return r;
+		r = perform(a, ret, &e);
+		if (r == 0)
+			r = handle_answer(a, ret, &next, &e);
+		else if (fall_back_to_http(a, e))
+			r = 0;
+		else if (fault_may_pass(e) && !a->call->once && ++a->tries < RETRY_MAX_TRIES) {
+			log_debug("registry", "%s; try %u", e->message, a->tries);
+			backoff_failed(host->backoff, a->tries - 1, -1);
+			r = 0;
+		}
+		if (r == 0 && next == DONE) {
+			show_warnings(a->repository->registry, a->endpoint->host, ret);
+			return 0;
+		}
+		http_response_done(ret);
+		*ret = (HttpResponse){0};
+		if (r < 0)
+			return err_move(err, &e);
+	}
+}
+
+static void explain(const Attempt *a, Err **err)
+{
+	_cleanup_free_ char *shown = url_shown(a->url);
+	if (!err || !*err)
+		return;
+	if (err_is(*err, ERR_NET) && !(*err)->hint) {
+		int fault = (*err)->errnum;
+		if (fault == HTTP_FAULT_TLS)
+			err_hint(err,
+				"--ca-file FILE or certs.d names a private CA; --tls-verify=false does without");
+		else if (fault == HTTP_FAULT_NO_TLS)
+			err_hint(err, "the server speaks no TLS: --plain-http");
+		else if (fault == HTTP_FAULT_RESOLVE || fault == HTTP_FAULT_CONNECT)
+			err_hint(err,
+				"check the name, the network and the proxy settings (https_proxy)");
+	}
+	err_prefix(err, "%s %s", a->call->method, shown);
+}
+
+int endpoint_call(Repository *p, const Endpoint *e, const Call *call, HttpResponse *ret,
+	char **ret_url, Err **err)
+{
+	HostState *host = host_state(p->registry, e->address);
+	bool plain = e->scheme == SCHEME_HTTP ||
+		(e->scheme == SCHEME_HTTPS_OR_HTTP &&
+			__atomic_load_n(&host->plain, __ATOMIC_RELAXED));
+	_cleanup_(attempt_done) Attempt a = {
+		.repository = p,
+		.endpoint = e,
+		.call = call,
+		.url = call_url(p, e, plain, call),
+		.scopes = call_scopes(e, call),
+	};
+	*ret = (HttpResponse){0};
+	if (call->url) { /* a Location that the server gave for an upload */
+		_cleanup_free_ char *own =
+			xasprintf("%s://%s/", plain ? "http" : "https", e->address);
+		a.moved = !url_same_origin(own, call->url);
+		if (a.moved &&
+			(url_is_link_local(call->url) ||
+				(url_is_private(call->url) && !url_is_private(own))))
+			return err_set(err, ERR_DENIED,
+				"'%s' sends the upload to '%s', an address of a private network",
+				e->host, call->url);
+	}
+	int r = a.moved ? 0 : auth_header(p->registry->auth, e, a.scopes, &a.authorization, err);
+	if (r == 0)
+		r = attempt_loop(&a, ret, err);
+	if (r < 0)
+		explain(&a, err);
+	else if (ret_url)
+		*ret_url = TAKE_PTR(a.url);
+	return r;
+}
+
+int repository_call(Repository *p, unsigned can, const Call *call, const char *what,
+	HttpResponse *ret, const Endpoint **ret_endpoint, char **ret_url, Err **err)
+{
+	_cleanup_err_ Err *last = NULL;
+	vec_foreach (&p->endpoints, e) {
+		if ((e->can & can) != can)
+			continue;
+		if (last) {
+			progress_warn(p->registry->progress, NULL, 0, "%s", last->message);
+			last = err_free(last);
+		}
+		int r = endpoint_call(p, e, call, ret, ret_url, &last);
+		if (r == 0 && (ret->status < 200 || ret->status > 299))
+			r = answer_error(e, ret, what, &last);
+		if (r == 0) {
+			if (ret_endpoint)
+				*ret_endpoint = e;
+			return 0;
+		}
+		http_response_done(ret);
+		*ret = (HttpResponse){0};
+		if (err_is(last, ERR_CANCELLED) || err_is(last, ERR_DIGEST))
+			break;
+	}
+	if (!last)
+		return err_set(err, ERR_UNSUPPORTED,
+			"no server is configured that '%s' may be asked of", p->host);
+	return err_move(err, &last);
+}

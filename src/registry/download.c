@@ -1,0 +1,163 @@
+/* One blob as one stream, which goes on after a cut. */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/timefmt.h"
+#include "registry/range_int.h"
+#include "registry/registry_int.h"
+
+#define PROGRESS_BYTES (1u << 20) /* that much more is progress: the tries begin anew */
+
+/* ---- one answer to a GET that may have a Range ---- */
+
+static void range_headers(uint64_t from, uint64_t end, uint64_t size, StrVec *ret)
+{
+	if (end < size)
+		strvec_pushf(ret, "Range: bytes=%llu-%llu", (unsigned long long)from,
+			(unsigned long long)end - 1);
+	else if (from > 0)
+		strvec_pushf(ret, "Range: bytes=%llu-", (unsigned long long)from);
+	strvec_push(ret, "Accept-Encoding: identity");
+}
+
+static int range_on_head(void *arg, long status, const StrVec *headers, Err **err)
+{
+	RangeAnswer *a = arg;
+	a->skip = 0;
+	if (status == 200) {
+		a->skip = a->from; /* the server sends all of it */
+		a->whole = true;
+	}
+	if (status != 206)
+		return 0;
+	const char *range = strvec_env_get(headers, "content-range");
+	unsigned long long start = 0;
+	if (!range || sscanf(range, "bytes %llu-", &start) != 1 || start != a->from)
+		return err_set(err, ERR_CORRUPT,
+			"the server was asked for byte %llu on and answers with '%s'",
+			(unsigned long long)a->from,
+			range ? range : "nothing that says where it begins");
+	return 0;
+}
+
+int range_call(Repository *p, const Endpoint *e, const Digest *digest, RangeAnswer *a, Writer *sink,
+	Err **err)
+{
+	_cleanup_(http_response_done) HttpResponse answer = {0};
+	_cleanup_free_ char *path = xasprintf("/blobs/%s", digest_str(digest).s);
+	_cleanup_free_ char *what = xasprintf("blob %s", digest_str(digest).s);
+	StrVec headers = {0};
+	range_headers(a->from, a->end, a->size, &headers);
+	Call call = {.method = "GET",
+		.path = path,
+		.actions = "pull",
+		.headers = &headers,
+		.sink = sink,
+		.on_head = range_on_head,
+		.arg = a,
+		.once = true};
+	int r = endpoint_call(p, e, &call, &answer, NULL, err);
+	strvec_done(&headers);
+	a->retry_after = -1;
+	a->may_pass = r < 0 && err && fault_may_pass(*err);
+	if (r < 0 || (answer.status >= 200 && answer.status < 300))
+		return r;
+	const char *after = http_header(&answer, "retry-after");
+	if (after)
+		a->retry_after = retry_after_seconds(after, time_now());
+	a->may_pass = retry_status(answer.status);
+	return answer_error(e, &answer, what, err);
+}
+
+/* ---- the stream ---- */
+
+/* Passes on what was not seen yet and no more than was promised. */
+typedef struct Remainder {
+	Writer writer;
+	Writer *sink;
+	RangeAnswer *answer;
+	uint64_t at, size; /* of the blob */
+} Remainder;
+
+static int remainder_write(Writer *w, const void *buf, size_t len, Err **err)
+{
+	Remainder *m = (Remainder *)w;
+	size_t skip = (size_t)MIN(m->answer->skip, (uint64_t)len);
+	m->answer->skip -= skip;
+	len -= skip;
+	if (len > m->size - m->at)
+		return err_set(err, ERR_DIGEST,
+			"the server sends more than the %llu bytes that the manifest promises",
+			(unsigned long long)m->size);
+	int r = len ? writer_write(m->sink, (const char *)buf + skip, len, err) : 0;
+	if (r == 0)
+		m->at += len;
+	return r;
+}
+
+static int remainder_finish(Writer *w _unused_, Err **err _unused_)
+{
+	return 0;
+}
+
+static void remainder_free(Writer *w _unused_)
+{
+}
+
+bool range_try_again(Repository *p, const Endpoint *e, const RangeAnswer *a, uint64_t progress,
+	unsigned *tries, const Err *why)
+{
+	if (progress >= PROGRESS_BYTES)
+		*tries = 0;
+	if (!a->may_pass || ++*tries >= RETRY_MAX_TRIES)
+		return false;
+	log_debug("registry", "%s; try %u", why ? why->message : "cut", *tries);
+	backoff_failed(host_state(p->registry, e->address)->backoff, *tries - 1, a->retry_after);
+	return true;
+}
+
+static int get_from(Repository *p, const Endpoint *e, const Digest *d, Remainder *m, Err **err)
+{
+	unsigned tries = 0;
+	for (;;) {
+		_cleanup_err_ Err *why = NULL;
+		uint64_t before = m->at;
+		RangeAnswer a = {.from = m->at, .end = m->size, .size = m->size};
+		m->answer = &a;
+		int r = range_call(p, e, d, &a, &m->writer, &why);
+		if (r == 0 && m->at == m->size)
+			return 0;
+		if (r == 0) {
+			a.may_pass = true;
+			r = err_set(&why, ERR_DIGEST, "the server sends %llu of %llu bytes",
+				(unsigned long long)m->at, (unsigned long long)m->size);
+		}
+		if (!range_try_again(p, e, &a, m->at - before, &tries, why))
+			return err_move(err, &why);
+	}
+}
+
+int repository_blob_get(Repository *p, const Descriptor *d, uint64_t from, Writer *sink, Err **err)
+{
+	static const WriterOps ops = {remainder_write, remainder_finish, remainder_free};
+	_cleanup_err_ Err *last = NULL;
+	Remainder m = {.writer = {&ops}, .sink = sink, .at = from, .size = d->size};
+	if (from == d->size)
+		return 0;
+	vec_foreach (&p->endpoints, e) {
+		if (!(e->can & ENDPOINT_PULL))
+			continue;
+		if (last)
+			progress_warn(p->registry->progress, NULL, 0, "%s", last->message);
+		last = err_free(last);
+		if (get_from(p, e, &d->digest, &m, &last) == 0)
+			return 0;
+		if (err_is(last, ERR_CANCELLED) || err_is(last, ERR_SYS) ||
+			err_is(last, ERR_NO_SPACE))
+			break;
+	}
+	if (!last)
+		return err_set(err, ERR_UNSUPPORTED,
+			"no server is configured that '%s' may be pulled from", p->host);
+	return err_move(err, &last);
+}

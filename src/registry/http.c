@@ -1,0 +1,412 @@
+#include "registry/http.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/cancel.h"
+#include "base/log.h"
+#include "registry/libcurl.h"
+#include "registry/url.h"
+
+#define MAX_HEADERS      256
+#define MAX_HEADER_BYTES (256u << 10)
+#define MAX_IDLE         32
+#define BUFFER_SIZE      (256L << 10)
+
+/* A libcurl handle with the connections it keeps; idle ones wait for a request to the same host. */
+typedef struct Handle {
+	CURL *curl;
+	char *host; /* of its last request */
+} Handle;
+
+typedef VEC(Handle) Handles;
+
+struct Http {
+	const Libcurl *curl;
+	CURLSH *share; /* addresses and TLS sessions */
+	pthread_mutex_t share_mutex[CURL_LOCK_DATA_LAST];
+	pthread_mutex_t mutex; /* of idle */
+	Handles idle;
+};
+
+static void lock_share(
+	CURL *c _unused_, curl_lock_data what, curl_lock_access how _unused_, void *h)
+{
+	pthread_mutex_lock(&((Http *)h)->share_mutex[what]);
+}
+
+static void unlock_share(CURL *c _unused_, curl_lock_data what, void *h)
+{
+	pthread_mutex_unlock(&((Http *)h)->share_mutex[what]);
+}
+
+int http_new(Http **ret, Err **err)
+{
+	Http *h = xnew(Http);
+	int r = libcurl_load(&h->curl, err);
+	if (r < 0) {
+		free(h);
+		return r;
+	}
+	pthread_mutex_init(&h->mutex, NULL);
+	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
+		pthread_mutex_init(&h->share_mutex[i], NULL);
+	h->share = h->curl->share_init();
+	if (h->share) {
+		h->curl->share_setopt(h->share, CURLSHOPT_LOCKFUNC, lock_share);
+		h->curl->share_setopt(h->share, CURLSHOPT_UNLOCKFUNC, unlock_share);
+		h->curl->share_setopt(h->share, CURLSHOPT_USERDATA, h);
+		h->curl->share_setopt(h->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+		h->curl->share_setopt(h->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	}
+	*ret = h;
+	return 0;
+}
+
+Http *http_free(Http *h)
+{
+	if (!h)
+		return NULL;
+	vec_foreach (&h->idle, handle) {
+		h->curl->easy_cleanup(handle->curl);
+		free(handle->host);
+	}
+	vec_done(&h->idle);
+	if (h->share)
+		h->curl->share_cleanup(h->share);
+	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
+		pthread_mutex_destroy(&h->share_mutex[i]);
+	pthread_mutex_destroy(&h->mutex);
+	free(h);
+	return NULL;
+}
+
+/* The idle handle whose connection goes to that host, else a new one. */
+static Handle take_handle(Http *h, const char *host)
+{
+	Handle found = {0};
+	pthread_mutex_lock(&h->mutex);
+	for (size_t i = h->idle.len; !found.curl && i-- > 0;)
+		if (cstr_eq(h->idle.items[i].host, host)) {
+			found = h->idle.items[i];
+			h->idle.items[i] = h->idle.items[--h->idle.len];
+		}
+	pthread_mutex_unlock(&h->mutex);
+	if (!found.curl)
+		found = (Handle){h->curl->easy_init(), xstrdup(host)};
+	return found;
+}
+
+static void give_handle(Http *h, Handle handle)
+{
+	Handle old = {0};
+	h->curl->easy_reset(handle.curl);
+	pthread_mutex_lock(&h->mutex);
+	if (h->idle.len >= MAX_IDLE) {
+		old = h->idle.items[0];
+		memmove(h->idle.items, h->idle.items + 1, --h->idle.len * sizeof(Handle));
+	}
+	*(Handle *)vec_add(&h->idle) = handle;
+	pthread_mutex_unlock(&h->mutex);
+	if (old.curl)
+		h->curl->easy_cleanup(old.curl);
+	free(old.host);
+}
+
+/* ---- one request ---- */
+
+typedef struct Exchange {
+	Http *http;
+	CURL *curl;
+	const HttpRequest *request;
+	HttpResponse *response;
+	struct curl_slist *headers;
+	char error_text[CURL_ERROR_SIZE];
+	size_t header_bytes;
+	bool head_told;
+	Err *error; /* of a callback: the reason why the transfer was given up */
+} Exchange;
+
+static bool succeeded(const Exchange *x)
+{
+	return x->response->status >= 200 && x->response->status < 300;
+}
+
+/* The head is complete: the caller may refuse the answer. */
+static int tell_head(Exchange *x)
+{
+	if (x->head_told)
+		return 0;
+	x->head_told = true;
+	const HttpRequest *q = x->request;
+	return q->on_head
+		? q->on_head(q->arg, x->response->status, &x->response->headers, &x->error)
+		: 0;
+}
+
+static size_t on_header(char *data, size_t one _unused_, size_t len, void *arg)
+{
+	Exchange *x = arg;
+	Str line = str_trim((Str){data, len});
+	if (str_starts(line, "HTTP/")) { /* also after an interim answer */
+		ssize_t blank = str_find(line, ' ');
+		x->response->status = blank < 0 ? 0 : strtol(data + blank, NULL, 10);
+		strvec_clear(&x->response->headers);
+		x->header_bytes = 0;
+		return len;
+	}
+	x->header_bytes += len;
+	if (x->header_bytes > MAX_HEADER_BYTES || x->response->headers.len >= MAX_HEADERS) {
+		err_set(&x->error, ERR_LIMIT,
+			"the answer has more than %d headers or %u bytes of them", MAX_HEADERS,
+			MAX_HEADER_BYTES);
+		return 0;
+	}
+	ssize_t colon = str_find(line, ':');
+	if (colon <= 0)
+		return len;
+	char *name = str_dup(str_slice(line, 0, (size_t)colon));
+	for (char *c = name; *c; c++)
+		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+	Str value = str_trim(str_slice(line, (size_t)colon + 1, line.len));
+	strvec_pushf(&x->response->headers, "%s=%.*s", name, (int)value.len, value.ptr);
+	free(name);
+	return len;
+}
+
+static size_t on_body(char *data, size_t one _unused_, size_t len, void *arg)
+{
+	Exchange *x = arg;
+	if (tell_head(x) < 0)
+		return 0;
+	x->response->received += len;
+	if (x->request->sink && succeeded(x))
+		return writer_write(x->request->sink, data, len, &x->error) < 0 ? 0 : len;
+	size_t max = x->request->max_body ? x->request->max_body : HTTP_MAX_BODY;
+	if (x->response->received > max) {
+		if (!succeeded(x)) /* the beginning of an error page says enough */
+			return len;
+		err_set(&x->error, ERR_LIMIT, "the answer is longer than %zu bytes", max);
+		return 0;
+	}
+	buf_append(&x->response->body, data, len);
+	return len;
+}
+
+static size_t on_upload(char *data, size_t one, size_t n, void *arg)
+{
+	Exchange *x = arg;
+	ssize_t got = reader_read(x->request->upload, data, one * n, &x->error);
+	return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
+}
+
+static int on_progress(void *arg _unused_, curl_off_t total _unused_, curl_off_t now _unused_,
+	curl_off_t up_total _unused_, curl_off_t up_now _unused_)
+{
+	return cancel_requested();
+}
+
+static void add_header(Exchange *x, const char *line)
+{
+	x->headers = x->http->curl->slist_append(x->headers, line);
+}
+
+static void set_headers(Exchange *x)
+{
+	const HttpRequest *q = x->request;
+	for (size_t i = 0; q->headers && i < q->headers->len; i++)
+		add_header(x, q->headers->items[i]);
+	if (q->authorization) {
+		_cleanup_free_ char *line = xasprintf("Authorization: %s", q->authorization);
+		add_header(x, line);
+		explicit_bzero(line, strlen(line));
+	}
+	add_header(x, "Expect:"); /* or libcurl waits a second for servers that do not know it */
+	if (!q->body.len && !q->upload)
+		add_header(x, "Content-Type:");
+}
+
+static bool set_body(Exchange *x)
+{
+	const HttpRequest *q = x->request;
+	const Libcurl *curl = x->http->curl;
+	CURL *c = x->curl;
+	if (q->upload)
+		return curl->easy_setopt(c, CURLOPT_UPLOAD, 1L) == 0 &&
+			curl->easy_setopt(c, CURLOPT_READFUNCTION, on_upload) == 0 &&
+			curl->easy_setopt(c, CURLOPT_READDATA, x) == 0 &&
+			curl->easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_SIZE) == 0 &&
+			curl->easy_setopt(
+				c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->upload_size) == 0;
+	if (strcmp(q->method, "HEAD") == 0)
+		return curl->easy_setopt(c, CURLOPT_NOBODY, 1L) == 0;
+	if (strcmp(q->method, "GET") == 0 || strcmp(q->method, "DELETE") == 0)
+		return true;
+	return curl->easy_setopt(c, CURLOPT_POST, 1L) == 0 &&
+		curl->easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body.len) == 0 &&
+		curl->easy_setopt(c, CURLOPT_POSTFIELDS, q->body.len ? q->body.ptr : "") == 0;
+}
+
+static bool set_tls(Exchange *x)
+{
+	const HttpRequest *q = x->request;
+	const Libcurl *curl = x->http->curl;
+	CURL *c = x->curl;
+	struct curl_blob ca = {
+		(void *)(uintptr_t)q->ca_pem, q->ca_pem ? strlen(q->ca_pem) : 0, CURL_BLOB_COPY};
+	if (q->insecure &&
+		(curl->easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L) ||
+			curl->easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L)))
+		return false;
+	return (!q->ca_pem || curl->easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca) == 0) &&
+		(!q->client_cert || curl->easy_setopt(c, CURLOPT_SSLCERT, q->client_cert) == 0) &&
+		(!q->client_key || curl->easy_setopt(c, CURLOPT_SSLKEY, q->client_key) == 0);
+}
+
+static bool set_up(Exchange *x)
+{
+	const HttpRequest *q = x->request;
+	const Libcurl *curl = x->http->curl;
+	CURL *c = x->curl;
+	long connect = q->connect_seconds ? (long)q->connect_seconds : HTTP_CONNECT_SECONDS;
+	long stall = q->stall_seconds ? (long)q->stall_seconds : HTTP_STALL_SECONDS;
+	set_headers(x);
+	return curl->easy_setopt(c, CURLOPT_URL, q->url) == 0 &&
+		curl->easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method) == 0 &&
+		curl->easy_setopt(c, CURLOPT_ERRORBUFFER, x->error_text) == 0 &&
+		curl->easy_setopt(c, CURLOPT_SHARE, x->http->share) == 0 &&
+		curl->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == 0 &&
+		/* several connections move more than several streams of one */
+		curl->easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == 0 &&
+		curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == 0 &&
+		curl->easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER_SIZE) == 0 &&
+		curl->easy_setopt(c, CURLOPT_CONNECTTIMEOUT, connect) == 0 &&
+		curl->easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) == 0 &&
+		curl->easy_setopt(c, CURLOPT_LOW_SPEED_TIME, stall) == 0 &&
+		curl->easy_setopt(c, CURLOPT_USERAGENT, "cruet/" CRUET_VERSION) == 0 &&
+		curl->easy_setopt(c, CURLOPT_HTTPHEADER, x->headers) == 0 &&
+		curl->easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) == 0 &&
+		curl->easy_setopt(c, CURLOPT_HEADERDATA, x) == 0 &&
+		curl->easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == 0 &&
+		curl->easy_setopt(c, CURLOPT_WRITEDATA, x) == 0 &&
+		curl->easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) == 0 &&
+		curl->easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == 0 && set_tls(x) && set_body(x);
+}
+
+/* OpenSSL's words when the other side answers a greeting of TLS with something else. */
+static bool speaks_no_tls(const char *text)
+{
+	return strstr(text, "wrong version number") || strstr(text, "packet length too long") ||
+		strstr(text, "http request") || strstr(text, "unexpected eof") ||
+		strstr(text, "record layer failure");
+}
+
+static HttpFault fault_of(CURLcode rc, const char *text)
+{
+	if (rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_RESOLVE_PROXY)
+		return HTTP_FAULT_RESOLVE;
+	if (rc == CURLE_COULDNT_CONNECT)
+		return HTTP_FAULT_CONNECT;
+	if (rc == CURLE_SSL_CONNECT_ERROR && speaks_no_tls(text))
+		return HTTP_FAULT_NO_TLS;
+	if (rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_SSL_CERTPROBLEM ||
+		rc == CURLE_SSL_CACERT_BADFILE || rc == CURLE_SSL_CONNECT_ERROR)
+		return HTTP_FAULT_TLS;
+	if (rc == CURLE_PARTIAL_FILE || rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR ||
+		rc == CURLE_SEND_ERROR)
+		return HTTP_FAULT_CUT;
+	return HTTP_FAULT_OTHER;
+}
+
+static int transfer_error(const Exchange *x, CURLcode rc, Err **err)
+{
+	const char *text = *x->error_text ? x->error_text : x->http->curl->easy_strerror(rc);
+	if (rc == CURLE_ABORTED_BY_CALLBACK && cancel_requested())
+		return cancel_check(err);
+	if (rc == CURLE_OPERATION_TIMEDOUT)
+		return err_set(err, ERR_TIMEOUT, "%s", text);
+	err_set(err, ERR_NET, "%s", text);
+	if (err && *err)
+		(*err)->errnum = (int)fault_of(rc, text);
+	return -ERR_NET;
+}
+
+static void trace_request(const HttpRequest *q)
+{
+	_cleanup_free_ char *url = url_shown(q->url);
+	log_debug("registry", "> %s %s%s%s", q->method, url,
+		q->authorization ? " Authorization: " : "",
+		!q->authorization                                        ? ""
+			: strncasecmp(q->authorization, "Basic", 5) == 0 ? "Basic …"
+									 : "Bearer …");
+	for (size_t i = 0; q->headers && i < q->headers->len; i++)
+		log_debug("registry", "> %s", q->headers->items[i]);
+}
+
+/* Values that give access to something. */
+static bool secret_header(const char *line)
+{
+	return cstr_starts(line, "set-cookie=") || cstr_starts(line, "authorization=");
+}
+
+static void trace_response(const HttpResponse *p)
+{
+	log_debug("registry", "< %ld (%llu bytes)", p->status, (unsigned long long)p->received);
+	for (size_t i = 0; i < p->headers.len; i++) {
+		const char *line = p->headers.items[i];
+		if (secret_header(line))
+			continue;
+		if (!cstr_starts(line, "location=")) {
+			log_debug("registry", "< %s", line);
+			continue;
+		}
+		_cleanup_free_ char *url = url_shown(line + strlen("location="));
+		log_debug("registry", "< location=%s", url);
+	}
+}
+
+int http_perform(Http *h, const HttpRequest *request, HttpResponse *ret, Err **err)
+{
+	int r = cancel_check(err);
+	if (r < 0)
+		return r;
+	*ret = (HttpResponse){.body = BUF_INIT(0)};
+	_cleanup_free_ char *host = url_host(request->url);
+	Handle handle = take_handle(h, host);
+	if (!handle.curl) {
+		free(handle.host);
+		return err_set(err, ERR_NET, "libcurl does not start");
+	}
+	Exchange x = {.http = h, .curl = handle.curl, .request = request, .response = ret};
+	if (log_enabled("registry"))
+		trace_request(request);
+	if (!set_up(&x)) {
+		r = err_set(err, ERR_NET, "libcurl refuses its options");
+	} else {
+		CURLcode rc = h->curl->easy_perform(handle.curl);
+		if (rc == CURLE_OK && !x.error)
+			(void)tell_head(&x); /* there was no body */
+		if (x.error)
+			r = err_move(err, &x.error);
+		else if (rc != CURLE_OK)
+			r = transfer_error(&x, rc, err);
+	}
+	if (log_enabled("registry"))
+		trace_response(ret);
+	if (x.headers)
+		h->curl->slist_free_all(x.headers);
+	give_handle(h, handle);
+	return r; /* on failure too, ret says what came */
+}
+
+void http_response_done(HttpResponse *r)
+{
+	strvec_done(&r->headers);
+	buf_done(&r->body);
+}
+
+const char *http_header(const HttpResponse *r, const char *name)
+{
+	return strvec_env_get(&r->headers, name);
+}

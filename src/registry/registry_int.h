@@ -1,0 +1,65 @@
+/* What the files of registry/ share: one call to one endpoint, with all that it takes. */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/map.h"
+#include "registry/auth.h"
+#include "registry/endpoint.h"
+#include "registry/http.h"
+#include "registry/registry.h"
+#include "registry/retry.h"
+
+typedef struct HostState {
+	Backoff *backoff;
+	bool plain; /* SCHEME_HTTPS_OR_HTTP: it turned out to speak no TLS */
+	bool known; /* … one of the two worked */
+} HostState;
+
+struct Registry {
+	const RegistrySettings *settings;
+	Progress *progress;
+	Http *http;
+	Auth *auth;
+	pthread_mutex_t mutex; /* of what follows */
+	Map hosts;             /* address → HostState */
+	StrVec warned;         /* warnings that were shown */
+};
+
+struct Repository {
+	Registry *registry;
+	char *host, *path;
+	bool push;
+	Endpoints endpoints;
+};
+
+typedef struct Call {
+	const char *method;
+	const char *path;    /* behind "…/v2/<repository>", with query: "/manifests/latest" */
+	const char *url;     /* instead: a whole URL that the server gave */
+	const char *actions; /* of the token's scope: "pull", "pull,push", "delete" */
+	const char *also;    /* further scopes, or NULL */
+	const StrVec *headers;
+	Str body;
+	/* Instead of body: gives it from the start; called again for every try. */
+	int (*open_upload)(void *arg, Reader **ret, Err **err);
+	uint64_t upload_size;
+	Writer *sink;
+	int (*on_head)(void *arg, long status, const StrVec *headers, Err **err);
+	void *arg;
+	size_t max_body;
+	bool once; /* a failure is the caller's: nothing is repeated but what a 401 asks for */
+} Call;
+
+/* The last answer, whatever its status says; redirects of GET and HEAD are followed, 401 is answered, what may pass is
+ * tried again. *ret_url (optional, owned): of the last request. */
+int endpoint_call(Repository *p, const Endpoint *e, const Call *call, HttpResponse *ret,
+	char **ret_url, Err **err) _warn_unused_;
+/* Turns an answer that is none of success into an error that says what the server said. what: "manifest 'x'". */
+int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what, Err **err);
+/* Tries the endpoints that `can` do it in their order until one answers with success; errors of mirrors are warnings. */
+int repository_call(Repository *p, unsigned can, const Call *call, const char *what,
+	HttpResponse *ret, const Endpoint **ret_endpoint, char **ret_url, Err **err) _warn_unused_;
+HostState *host_state(Registry *r, const char *address);
+/* Would another try perhaps work? */
+bool fault_may_pass(const Err *err);

@@ -1,0 +1,23 @@
+/* URLs of registries (RFC 3986), through libcurl's parser. */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+/* Absolute URL of location, which may be relative to base (RFC 3986 section 5); ERR_CORRUPT unless it is http or
+ * https and without user information. Owned. */
+int url_resolve(const char *base, const char *location, char **ret, Err **err) _warn_unused_;
+bool url_same_origin(const char *a, const char *b); /* scheme, host and port */
+char *url_host(const char *url); /* "host[:port]", owned; "" when there is none */
+bool url_is_https(const char *url);
+/* True if the host of the URL is, by number or by name, no public address: loopback, link-local, private, unique
+ * local, unspecified. */
+bool url_is_private(const char *url);
+bool url_is_link_local(const char *url); /* where clouds keep their metadata */
+/* Percent-encodes what is not unreserved (RFC 3986 section 2.3). Owned. */
+char *url_escape(const char *text);
+/* url with name=value added to its query (value is escaped). Owned. */
+char *url_with_query(const char *url, const char *name, const char *value);
+/* The URL with every query value that may be a secret replaced: for messages and traces. Owned. */
+char *url_shown(const char *url);
