@@ -1,0 +1,34 @@
+"""COPY and ADD: several sources over each other, links, and what --link makes of them."""
+import io
+import os
+import tarfile
+
+
+def exported(cruet, name):
+    return tarfile.open(fileobj=io.BytesIO(cruet.run("export", name).stdout))
+
+
+def test_links_of_a_replaced_file_keep_their_content(cruet, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a/x").write_text("first")
+    os.link(tmp_path / "a/x", tmp_path / "a/y")
+    os.link(tmp_path / "a/x", tmp_path / "a/z")
+    (tmp_path / "b/x").write_text("second")
+    cruet.build("FROM scratch\nCOPY a/ b/ /dst/\n", context=tmp_path)
+    cruet.build("FROM scratch AS both\nCOPY a /a\nCOPY b /b\nFROM scratch\nCOPY --from=both a/ b/ /dst/\n", "staged",
+                context=tmp_path)
+    for name in ("test", "staged"):
+        tar = exported(cruet, name)
+        assert tar.extractfile("dst/x").read() == b"second"
+        assert tar.extractfile("dst/y").read() == tar.extractfile("dst/z").read() == b"first"
+        assert tar.getmember("dst/y").isreg() and tar.getmember("dst/z").linkname == "dst/y"
+
+
+def test_chmod_holds_for_hard_links(cruet, tmp_path):
+    (tmp_path / "x").write_text("x")
+    (tmp_path / "x").chmod(0o644)
+    os.link(tmp_path / "x", tmp_path / "y")
+    cruet.build("FROM scratch\nCOPY --chmod=600 . /d/\n", context=tmp_path)
+    tar = exported(cruet, "test")
+    assert [tar.getmember(f"d/{n}").mode for n in "xy"] == [0o600, 0o600]
