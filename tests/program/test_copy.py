@@ -32,3 +32,15 @@ def test_chmod_holds_for_hard_links(cruet, tmp_path):
     cruet.build("FROM scratch\nCOPY --chmod=600 . /d/\n", context=tmp_path)
     tar = exported(cruet, "test")
     assert [tar.getmember(f"d/{n}").mode for n in "xy"] == [0o600, 0o600]
+
+
+def test_linked_archive_does_not_depend_on_the_base(cruet, tmp_path):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/lib").symlink_to("usr/lib")
+    with tarfile.open(tmp_path / "files.tar", "w") as tar:
+        info = tarfile.TarInfo("lib/f")
+        tar.addfile(info)
+    cruet.build("FROM scratch\nCOPY base /\nADD --link files.tar /\n", "over", context=tmp_path)
+    cruet.build("FROM scratch\nADD --link files.tar /\n", "alone", context=tmp_path)
+    assert cruet.config("over")["rootfs"]["diff_ids"][-1] == cruet.config("alone")["rootfs"]["diff_ids"][-1]
+    assert "lib/f" in exported(cruet, "alone").getnames()
