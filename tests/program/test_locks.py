@@ -36,3 +36,20 @@ def test_waiting_can_be_interrupted(based, tmp_path):
     finally:
         first.terminate()
         first.wait(timeout=20)
+
+
+def test_one_cache_mounted_twice(based):
+    based.build("FROM base\nRUN --mount=type=cache,id=x,target=/a,sharing=locked "
+                "--mount=type=cache,id=x,target=/b,sharing=locked echo y > /a/f && cat /b/f\n", timeout=60)
+    based.build("FROM base\nRUN --mount=type=cache,id=x,target=/a,sharing=private "
+                "--mount=type=cache,id=x,target=/b,sharing=locked cat /b/f\n", timeout=60)
+
+
+def test_caches_taken_crosswise(based, tmp_path):
+    def text(a, b):
+        return "FROM base\n" + "".join(
+            f"RUN --mount=type=cache,id={a},target=/1,sharing=locked --mount=type=cache,id={b},target=/2,sharing=locked "
+            f"echo {a}{b}{i}\n" for i in range(20))
+    builds = [start(based, tmp_path, a + b, text(a, b)) for a, b in ("xy", "yx")]
+    for b in builds:
+        assert b.wait(timeout=60) == 0
