@@ -164,7 +164,7 @@ def test_logs_are_counted_and_old_ones_go(based):
 def test_files_of_locks_go(based):
     based.build('FROM base\nRUN ["/bin/sh", "-c", "echo x > /x"]\nCOPY a /a\n', files={"a": "1"})
     locks = based.root / "locks"
-    kept = {"store", "index", "created"}
+    kept = {"store", "index", "created", "blocks"}
     extra = set(os.listdir(locks)) - kept
     assert extra and {n.split("-")[0] for n in extra} <= {"step", "layer", "tree"}
     assert based.json("gc", "--dry-run")["LocksRemoved"] == len(extra)
@@ -192,7 +192,7 @@ def test_gc_all_removes_untagged_images(based, base_tar):
     assert [i["Name"] for i in based.json("images")] == ["base:latest"]
     based.fails(7, "inspect", old["Id"])
     based.sound()
-    assert "untagged images" in based.run("gc", "--help").out
+    assert "untagged images" in " ".join(based.run("gc", "--help").out.split())
 
 
 def test_gc_all_helps_when_an_untagged_image_is_damaged(based, base_tar):
