@@ -214,3 +214,14 @@ def test_damaged_image_can_be_removed_by_digest(based, base_tar):
     assert len(based.json("images")) == 1
     based.run("gc")
     based.sound()
+
+
+@pytest.mark.root
+def test_unpacked_files_are_private(based):
+    based.build("FROM base\nRUN cp /bin/busybox /bin/sux && chmod 4755 /bin/sux\nRUN true\n")
+    path = next(based.root.glob("trees/*/bin/sux"))
+    assert path.stat().st_mode & 0o4000
+    assert based.root.stat().st_mode & 0o777 == 0o700
+    based.root.chmod(0o755)
+    for name in ("trees", "mounts", "tmp"):
+        assert (based.root / name).stat().st_mode & 0o077 == 0
