@@ -225,3 +225,15 @@ def test_unpacked_files_are_private(based):
     based.root.chmod(0o755)
     for name in ("trees", "mounts", "tmp"):
         assert (based.root / name).stat().st_mode & 0o077 == 0
+
+
+def test_loading_again_mends_damage(based, tmp_path):
+    based.run("save", "-q", "-o", tmp_path / "base.tar", "base")
+    for blob in (based.root / "blobs/sha256").iterdir():
+        content = bytearray(blob.read_bytes())
+        content[len(content) // 2] ^= 1
+        blob.chmod(0o644)
+        blob.write_bytes(content)
+    assert based.run("gc", "--check", check=False).returncode != 0
+    based.run("load", "-q", tmp_path / "base.tar")
+    based.sound()
