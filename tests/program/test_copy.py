@@ -44,3 +44,18 @@ def test_linked_archive_does_not_depend_on_the_base(cruet, tmp_path):
     cruet.build("FROM scratch\nADD --link files.tar /\n", "alone", context=tmp_path)
     assert cruet.config("over")["rootfs"]["diff_ids"][-1] == cruet.config("alone")["rootfs"]["diff_ids"][-1]
     assert "lib/f" in exported(cruet, "alone").getnames()
+
+
+def test_ignore_file_of_a_tar_stays_inside(cruet, tmp_path):
+    (tmp_path / "host").write_text("secret[\n")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        link = tarfile.TarInfo(".dockerignore")
+        link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path / "host")
+        tar.addfile(link)
+        text = b"FROM scratch\nCOPY Dockerfile /\n"
+        info = tarfile.TarInfo("Dockerfile")
+        info.size = len(text)
+        tar.addfile(info, io.BytesIO(text))
+    done = cruet.run("build", "-t", "test", "-", input=buffer.getvalue())
+    assert "secret" not in done.err
