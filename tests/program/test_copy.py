@@ -59,3 +59,11 @@ def test_ignore_file_of_a_tar_stays_inside(cruet, tmp_path):
         tar.addfile(info, io.BytesIO(text))
     done = cruet.run("build", "-t", "test", "-", input=buffer.getvalue())
     assert "secret" not in done.err
+
+
+def test_owner_errors_say_who_asks(cruet):
+    assert "USER 'app'" in cruet.build("FROM scratch\nUSER app\nWORKDIR /d\n", check=False).err
+    assert "--chown 'app'" in cruet.build("FROM scratch\nCOPY --chown=app a /\n", files={"a": ""}, check=False).err
+    large = cruet.build("FROM scratch\nCOPY passwd /etc/passwd\nCOPY --chown=app passwd /p\n", check=False,
+                        files={"passwd": "#" * (2 << 20) + "\napp:x:1:1::/:\n"})
+    assert large.returncode != 0 and "is not in" not in large.err
