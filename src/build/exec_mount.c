@@ -148,6 +148,8 @@ int mount_set_key(Step *t, const MountSet *set, Sha256 *h, Err **err)
 		sha256_field_u64(h, m->read_only);
 		key_cstr(h, m->type == MOUNT_SECRET ? m->id : NULL);
 		key_cstr(h, m->env);
+		const uint64_t numbers[] = {m->mode, m->uid, m->gid, m->size};
+		sha256_field(h, (Str){(const char *)numbers, sizeof(numbers)});
 		if (m->type != MOUNT_BIND && !m->from)
 			continue;
 		MountSource src;

@@ -8,6 +8,7 @@
 #include "build/exec_mount.h"
 #include "build/keys.h"
 #include "build/run_output.h"
+#include "sys/userns.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define PIPES        "/dev/pipes"
@@ -148,6 +149,8 @@ static int make_key(Step *t, const RunOp *op, Err **err)
 	key_cstr(h, op->user);
 	sha256_field_u64(h, op->network_none);
 	key_cstr(h, op->script ? op->script->content : NULL);
+	/* with one id only, chown does nothing: who gets more later wants other layers */
+	sha256_field_u64(h, userns_kind() == USERNS_SINGLE_ID);
 	sha256_field_u64(h, e->given);
 	sha256_field_u64(h, (uint64_t)e->seconds);
 	int r = mount_set_key(t, &op->mounts, h, err);

@@ -297,6 +297,8 @@ def test_secret_is_not_in_the_key(based, tmp_path):
     based.build(text, args=["--secret", f"id=s,src={tmp_path}/s"])
     (tmp_path / "s").write_text("two")
     assert not ran(based.build(text, args=["--secret", f"id=s,src={tmp_path}/s"]), "RUN")
+    text = text.replace("id=s", "id=s,mode=444")
+    assert ran(based.build(text, args=["--secret", f"id=s,src={tmp_path}/s"]), "RUN")
 
 
 @root
