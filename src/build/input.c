@@ -78,7 +78,7 @@ static int extract(Build *b, Reader *tar, Err **err)
 		openat(store_temp_fd(b->input), "context", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, "open 'context'");
-	ApplyOptions options = {.flags = APPLY_KEEP_OWNER | APPLY_NO_DEVICES};
+	ApplyOptions options = {.flags = APPLY_KEEP_OWNER | APPLY_NO_DEVICES | APPLY_NO_WHITEOUTS};
 	return apply_layer(tar, fd, &options, err);
 }
 

@@ -46,6 +46,22 @@ def test_linked_archive_does_not_depend_on_the_base(cruet, tmp_path):
     assert "lib/f" in exported(cruet, "alone").getnames()
 
 
+def context_tar(**members):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, text in members.items():
+            info = tarfile.TarInfo(name.replace("_", "."))
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def test_a_context_has_no_whiteouts(cruet):
+    context = context_tar(Dockerfile="FROM scratch\nCOPY . /\n", _wh_x="")
+    done = cruet.run("build", "-t", "test", "-", input=context, check=False)
+    assert done.returncode != 0 and ".wh.x" in done.err
+
+
 def test_ignore_file_of_a_tar_stays_inside(cruet, tmp_path):
     (tmp_path / "host").write_text("secret[\n")
     buffer = io.BytesIO()
