@@ -237,3 +237,17 @@ def test_loading_again_mends_damage(based, tmp_path):
     assert based.run("gc", "--check", check=False).returncode != 0
     based.run("load", "-q", tmp_path / "base.tar")
     based.sound()
+
+
+def test_damaged_files_are_not_given_out(based, tmp_path):
+    based.build("FROM base AS a\nCOPY f /f\n", "files", files={"f": b"0123456789" * 1000}, args=["--compression", "none"])
+    layer = based.json("inspect", "files")[0]["Layers"][-1]["Digest"].split(":")[1]
+    blob = based.root / "blobs/sha256" / layer
+    content = bytearray(blob.read_bytes())
+    content[2000] ^= 1
+    blob.chmod(0o644)
+    blob.write_bytes(content)
+    for done in (based.run("export", "files", check=False), based.run("unpack", "files", tmp_path / "out", check=False),
+                 based.build("FROM scratch\nCOPY --from=files /f /g\n", "other", check=False)):
+        assert done.returncode != 0 and "damaged" in done.err
+    assert not (tmp_path / "out").exists()
