@@ -10,8 +10,7 @@
 #include "build/run_output.h"
 #include "sys/userns.h"
 
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define PIPES        "/dev/pipes"
+#define PIPES "/dev/pipes"
 
 typedef struct RunOp {
 	StrVec argv, env;
@@ -131,8 +130,6 @@ static int make_op(Step *t, RunOp *op, Err **err)
 	op->cwd = s->config.working_dir && *s->config.working_dir ? s->config.working_dir : "/";
 	op->user = s->config.user ? s->config.user : "";
 	strvec_copy(&op->env, &s->vars.env);
-	if (!strvec_env_get(&op->env, "PATH"))
-		strvec_env_set(&op->env, "PATH", DEFAULT_PATH);
 	_cleanup_free_ char *prefix = vars_history_prefix(&s->vars);
 	_cleanup_free_ char *words = strvec_join(&op->argv, " ");
 	t->created_by = xasprintf("RUN %s%s # buildkit", prefix, words);
