@@ -217,7 +217,9 @@ static int sweep_cache(Sweep *w, Reach *reach, Err **err)
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(places); i++)
 		r = sweep_temps(w, places[i], err);
 	w->live = NULL;
-	return r < 0 ? r : store_each(w->store, "cache/records", sweep_nested_temps, w, err);
+	if (r == 0)
+		r = store_each(w->store, "cache/records", sweep_nested_temps, w, err);
+	return r < 0 ? r : store_each(w->store, "cache/created", sweep_nested_temps, w, err);
 }
 
 static int collect(Store *s, const GcOptions *o, Reach *reach, GcReport *report, Err **err)

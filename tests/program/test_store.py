@@ -251,3 +251,11 @@ def test_damaged_files_are_not_given_out(based, tmp_path):
                  based.build("FROM scratch\nCOPY --from=files /f /g\n", "other", check=False)):
         assert done.returncode != 0 and "damaged" in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_unfinished_records_go(based):
+    based.build("FROM scratch\nLABEL a=b\n", "labelled")
+    left = next((based.root / "cache/created").iterdir()) / ".tmp-1-abcdefgh"
+    left.write_text("{")
+    based.run("gc")
+    assert not left.exists() and list(left.parent.iterdir())
