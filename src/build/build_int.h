@@ -23,6 +23,7 @@
 #include "build/context.h"
 #include "build/plan.h"
 #include "build/record.h"
+#include "sys/lock.h"
 
 typedef struct Build Build;
 typedef struct StageRun StageRun;
@@ -125,6 +126,8 @@ int step_cached(Step *t, Err **err) _warn_unused_;
 /* Waits while another build does the same step (no-op with --no-cache). name: what to add to the lineage;
  * *ret_waited: it was held by another, so that looking again is worth while. */
 int step_lock(Step *t, const Digest *name, bool *ret_waited, Err **err) _warn_unused_;
+/* lock_take, but ends when the build has failed elsewhere. */
+int stage_lock(StageRun *s, const char *path, LockMode mode, int *ret_fd, Err **err) _warn_unused_;
 /* Pushes a layer that was just made, writes history and record. */
 int step_finish(Step *t, const Descriptor *layer, const Digest *diff_id, Err **err) _warn_unused_;
 void step_history(Step *t, const char *created);

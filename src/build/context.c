@@ -22,6 +22,7 @@ struct Context {
 	HashCache *cache;
 	dev_t store_dev; /* the store's root directory, never entered */
 	ino_t store_ino;
+	struct timespec opened; /* before any file was looked at */
 };
 
 int context_open(
@@ -32,6 +33,7 @@ int context_open(
 	Digest key;
 	c->dir = xstrdup(dir);
 	c->pool = pool;
+	clock_gettime(CLOCK_REALTIME, &c->opened);
 	c->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->fd < 0) {
 		int r = err_sys(err, "build context '%s'", dir);
@@ -424,7 +426,6 @@ int context_open_file(const Context *c, const ContextEntry *e, int *ret_fd, Err 
 int context_learn(Context *c, ContextEntry *e, int fd, const Digest *digest, Err **err)
 {
 	struct stat st;
-	struct timespec now;
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "context file '%s/%s'", c->dir, e->path);
 	if (!same_stat(&st, &e->st))
@@ -434,8 +435,8 @@ int context_learn(Context *c, ContextEntry *e, int fd, const Digest *digest, Err
 	e->digest = *digest;
 	e->has_digest = true;
 	e->has_xattrs = fd_has_xattrs(fd);
-	clock_gettime(CLOCK_REALTIME, &now);
-	hashcache_add(c->cache, str_of(e->path), &e->st, &now, &e->digest, e->has_xattrs);
+	/* a file that was written a moment before, or since, may be written again without a new time */
+	hashcache_add(c->cache, str_of(e->path), &e->st, &c->opened, &e->digest, e->has_xattrs);
 	return 0;
 }
 

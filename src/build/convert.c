@@ -8,36 +8,6 @@ static Compression compression_of(const char *media_type)
 				       : COMPRESSION_NONE;
 }
 
-/* Passes writes on to a stream that somebody else owns and ends. */
-typedef struct BorrowWriter {
-	Writer base;
-	Writer *sink;
-} BorrowWriter;
-
-static int borrow_write(Writer *w, const void *buf, size_t len, Err **err)
-{
-	return writer_write(((BorrowWriter *)w)->sink, buf, len, err);
-}
-
-static int borrow_finish(Writer *w _unused_, Err **err _unused_)
-{
-	return 0;
-}
-
-static void borrow_free(Writer *w)
-{
-	free(w);
-}
-
-static Writer *borrow_writer_new(Writer *sink)
-{
-	static const WriterOps ops = {borrow_write, borrow_finish, borrow_free};
-	BorrowWriter *w = xnew(BorrowWriter);
-	w->base.ops = &ops;
-	w->sink = sink;
-	return &w->base;
-}
-
 static int copy(Reader *in, Writer *out, Err **err)
 {
 	int r = stream_copy(in, out, NULL, err);
@@ -61,7 +31,7 @@ int layer_convert(Store *s, const Descriptor *layer, Compression c, int level, P
 	in = decompress_reader_new(
 		compression_of(layer->media_type), fd_reader_new(TAKE_FD(fd), true, "layer"), NULL);
 	out = compress_writer_new(
-		c, level, pool, borrow_writer_new(blob_writer_stream(blob)), NULL, NULL);
+		c, level, pool, writer_borrow(blob_writer_stream(blob)), NULL, NULL);
 	r = copy(in, out, err);
 	if (r == 0)
 		r = blob_writer_commit(blob, NULL, UINT64_MAX, &made.digest, &made.size, err);

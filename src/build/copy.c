@@ -33,7 +33,7 @@ int copy_plan(const CopyOp *op, const LayerStack *onto, Store *s, Pool *pool, Pr
 	p->store = s;
 	p->pool = pool;
 	p->now = time_now();
-	int r = owner_parse(op->chown, onto, s, &p->owner, err);
+	int r = owner_parse("--chown", op->chown, onto, s, &p->owner, err);
 	if (r == 0)
 		r = mode_parse(op->chmod, &p->mode, err);
 	if (r == 0)

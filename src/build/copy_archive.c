@@ -44,7 +44,8 @@ static char node_kind(const Unpack *u, Str path, char **ret_link)
 		*ret_link = xstrdup(made + 1);
 	if (made)
 		return made[0] == '@' ? 'l' : made[0] == '=' ? 'f' : 'd';
-	if (!tree_lookup(u->plan->onto->tree, path, &node))
+	/* --link: the layer must not depend on what is below */
+	if (u->plan->op->link || !tree_lookup(u->plan->onto->tree, path, &node))
 		return 0;
 	if (node.entry.type == TAR_SYMLINK)
 		*ret_link = str_dup(node.entry.link);

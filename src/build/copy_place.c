@@ -185,7 +185,7 @@ static void apply_flags(CopyPlan *p)
 			e->uid = p->owner.uid;
 		if (p->owner.has_gid)
 			e->gid = p->owner.gid;
-		if (p->mode && e->type != TAR_SYMLINK && e->type != TAR_HARDLINK)
+		if (p->mode && e->type != TAR_SYMLINK)
 			e->mode = mode_apply(p->mode, e->mode, e->type == TAR_DIR);
 		if (p->op->clamp && e->mtime > p->op->epoch)
 			e->mtime = p->op->epoch;
@@ -209,8 +209,39 @@ static bool sorted(const CopyPlan *p)
 	return true;
 }
 
+static Str link_key(char *const *path)
+{
+	return (Str){(const char *)path, sizeof(*path)};
+}
+
+/* A file that another source replaces may have hard links that stay: the first of them becomes the file. lost: the
+ * files, by the address of their path, which is what their links have. */
+static void keep_links(CopyPlan *p, const Map *lost)
+{
+	if (lost->live == 0)
+		return;
+	vec_foreach (&p->entries, e) {
+		CopyEntry *file =
+			e->type == TAR_HARDLINK ? map_get(lost, link_key(&e->link)) : NULL;
+		if (!file)
+			continue;
+		if (file->type == TAR_HARDLINK) { /* there is a new first one */
+			e->link = file->path;
+			continue;
+		}
+		char *path = e->path;
+		unsigned order = e->order;
+		*e = *file;
+		e->path = path;
+		e->order = order;
+		file->type = TAR_HARDLINK;
+		file->path = path;
+	}
+}
+
 static int sort_entries(CopyPlan *p, Err **err)
 {
+	_cleanup_map_ Map lost = MAP_INIT(free);
 	if (sorted(p))
 		return 0;
 	qsort(p->entries.items, p->entries.len, sizeof(CopyEntry), entry_cmp);
@@ -228,6 +259,8 @@ static int sort_entries(CopyPlan *p, Err **err)
 				*last = *e;
 				*e = swap;
 			}
+			if (e->type == TAR_FILE)
+				map_put(&lost, link_key(&e->path), xmemdup(e, sizeof(*e)));
 			continue;
 		}
 		if (kept != i)
@@ -235,6 +268,7 @@ static int sort_entries(CopyPlan *p, Err **err)
 		kept++;
 	}
 	p->entries.len = kept;
+	keep_links(p, &lost);
 	return 0;
 }
 

@@ -19,7 +19,6 @@
 #include "build/copy.h"
 #include "build/keys.h"
 #include "image/transfer.h"
-#include "sys/lock.h"
 
 #define TMPFS_MAGIC_NUMBER 0x01021994
 #define CACHE_SLOTS        1024 /* private cache mounts of one id in use at once */
@@ -149,6 +148,8 @@ int mount_set_key(Step *t, const MountSet *set, Sha256 *h, Err **err)
 		sha256_field_u64(h, m->read_only);
 		key_cstr(h, m->type == MOUNT_SECRET ? m->id : NULL);
 		key_cstr(h, m->env);
+		const uint64_t numbers[] = {m->mode, m->uid, m->gid, m->size};
+		sha256_field(h, (Str){(const char *)numbers, sizeof(numbers)});
 		if (m->type != MOUNT_BIND && !m->from)
 			continue;
 		MountSource src;
@@ -297,38 +298,69 @@ static int make_cache(Step *t, const RunMount *m, const char *path, Err **err)
 	return 0;
 }
 
-static int lock_cache(
-	Store *s, const RunMount *m, const char *hex, unsigned *ret_slot, int *ret_fd, Err **err)
+static int take_slot(StageRun *s, CacheLock *l, Err **err)
 {
-	for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
-		_cleanup_free_ char *path = xasprintf("locks/mount-%s-%u", hex, slot);
-		*ret_slot = slot;
-		if (m->sharing != MOUNT_PRIVATE)
-			return lock_take(store_fd(s), path,
-				m->sharing == MOUNT_SHARED ? LOCK_SHARED : LOCK_EXCLUSIVE, ret_fd,
+	for (l->slot = 0; l->slot < CACHE_SLOTS; l->slot++) {
+		_cleanup_free_ char *path = xasprintf("locks/mount-%s-%u", l->id.s, l->slot);
+		if (l->sharing != MOUNT_PRIVATE)
+			return stage_lock(s, path,
+				l->sharing == MOUNT_SHARED ? LOCK_SHARED : LOCK_EXCLUSIVE, &l->fd,
 				err);
-		int r = lock_try(store_fd(s), path, LOCK_EXCLUSIVE, ret_fd, err);
+		int r = lock_try(store_fd(s->build->store), path, LOCK_EXCLUSIVE, &l->fd, err);
 		if (r != 0)
-			return r < 0 ? r : 0;
+			return MIN(r, 0);
 	}
-	return err_set(err, ERR_LIMIT, "cache mount '%s' is in use too often", m->id);
+	return err_set(
+		err, ERR_LIMIT, "a private cache mount is in use more than %u times", CACHE_SLOTS);
 }
 
-static int prepare_cache(Step *t, MountSet *set, const RunMount *m, SandboxMount *out, Err **err)
+static CacheLock *find_lock(const MountSet *set, const RunMount *m, DigestHex *ret_id)
+{
+	Digest id;
+	digest_of(m->id, strlen(m->id), &id);
+	*ret_id = digest_hex(&id);
+	vec_foreach (&set->locks, l)
+		if (strcmp(l->id.s, ret_id->s) == 0)
+			return l;
+	return NULL;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const CacheLock *x = a, *y = b;
+	return strcmp(x->id.s, y->id.s);
+}
+
+/* Each id is locked once, in the order of ids: neither another RUN nor this one itself can be in the way for ever. */
+static int lock_caches(StageRun *s, MountSet *set, Err **err)
+{
+	int r = 0;
+	vec_foreach (&set->mounts, m) {
+		DigestHex id;
+		if (m->type != MOUNT_CACHE)
+			continue;
+		CacheLock *l = find_lock(set, m, &id);
+		if (l)
+			l->sharing = MAX(l->sharing, m->sharing);
+		else
+			vec_push(&set->locks, ((CacheLock){id, m->sharing, 0, -1}));
+	}
+	if (set->locks.len)
+		qsort(set->locks.items, set->locks.len, sizeof(*set->locks.items), by_id);
+	for (size_t i = 0; r == 0 && i < set->locks.len; i++)
+		r = take_slot(s, &set->locks.items[i], err);
+	return r;
+}
+
+static int prepare_cache(
+	Step *t, const MountSet *set, const RunMount *m, SandboxMount *out, Err **err)
 {
 	Store *s = t->stage->build->store;
-	Digest id;
-	unsigned slot = 0;
-	int fd = -1;
-	digest_of(m->id, strlen(m->id), &id);
-	DigestHex hex = digest_hex(&id);
-	int r = lock_cache(s, m, hex.s, &slot, &fd, err);
-	if (r < 0)
-		return r;
-	vec_push(&set->locks, fd);
-	_cleanup_free_ char *dir = xasprintf("mounts/%s", hex.s);
-	_cleanup_free_ char *path = xasprintf("%s/%u", dir, slot);
-	r = mkdir_p(store_fd(s), dir, 0755, err);
+	DigestHex id;
+	const CacheLock *l = find_lock(set, m, &id);
+	_cleanup_free_ char *dir = xasprintf("mounts/%s", id.s);
+	_cleanup_free_ char *path = xasprintf("%s/%u", dir, l->slot);
+	int r = mkdir_p(store_fd(s), dir, 0755, err);
 	if (r == 0 && faccessat(store_fd(s), path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		r = make_cache(t, m, path, err);
 	out->type = SANDBOX_BIND;
@@ -440,9 +472,11 @@ static void free_mount(SandboxMount *m)
 
 int mount_set_prepare(Step *t, MountSet *set, SandboxSpec *spec, Err **err)
 {
+	int r = lock_caches(t->stage, set, err);
+	if (r < 0)
+		return r;
 	vec_foreach (&set->mounts, m) {
 		SandboxMount out = {0};
-		int r = 0;
 		if (m->type != MOUNT_SECRET)
 			out.target = xstrdup(m->target);
 		if (m->type == MOUNT_SECRET) {
@@ -468,8 +502,8 @@ int mount_set_prepare(Step *t, MountSet *set, SandboxSpec *spec, Err **err)
 
 void mount_set_done(MountSet *m)
 {
-	vec_foreach (&m->locks, fd)
-		closep(fd);
+	vec_foreach (&m->locks, l)
+		closep(&l->fd);
 	vec_done(&m->locks);
 	if (m->secrets)
 		(void)!remove_tree(AT_FDCWD, m->secrets, NULL);

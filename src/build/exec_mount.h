@@ -4,10 +4,18 @@
 #include "build/build_int.h"
 #include "build/mounts.h"
 
+/* The directory of a cache id, for all mounts of the id in one RUN. */
+typedef struct CacheLock {
+	DigestHex id;
+	MountSharing sharing; /* the strictest that is asked for */
+	unsigned slot;
+	int fd; /* owned */
+} CacheLock;
+
 typedef struct MountSet {
 	VEC(RunMount) mounts;
-	VEC(int) locks; /* of cache mounts */
-	char *secrets;  /* directory in memory with the secrets' files; absolute */
+	VEC(CacheLock) locks; /* by id, so that no two RUNs wait for each other */
+	char *secrets;        /* directory in memory with the secrets' files; absolute */
 } MountSet;
 /* Parses every --mount of the step, sorted by target. */
 int mount_set_parse(Step *t, MountSet *m, Err **err) _warn_unused_;

@@ -8,9 +8,9 @@
 #include "build/exec_mount.h"
 #include "build/keys.h"
 #include "build/run_output.h"
+#include "sys/userns.h"
 
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define PIPES        "/dev/pipes"
+#define PIPES "/dev/pipes"
 
 typedef struct RunOp {
 	StrVec argv, env;
@@ -130,8 +130,6 @@ static int make_op(Step *t, RunOp *op, Err **err)
 	op->cwd = s->config.working_dir && *s->config.working_dir ? s->config.working_dir : "/";
 	op->user = s->config.user ? s->config.user : "";
 	strvec_copy(&op->env, &s->vars.env);
-	if (!strvec_env_get(&op->env, "PATH"))
-		strvec_env_set(&op->env, "PATH", DEFAULT_PATH);
 	_cleanup_free_ char *prefix = vars_history_prefix(&s->vars);
 	_cleanup_free_ char *words = strvec_join(&op->argv, " ");
 	t->created_by = xasprintf("RUN %s%s # buildkit", prefix, words);
@@ -148,6 +146,8 @@ static int make_key(Step *t, const RunOp *op, Err **err)
 	key_cstr(h, op->user);
 	sha256_field_u64(h, op->network_none);
 	key_cstr(h, op->script ? op->script->content : NULL);
+	/* with one id only, chown does nothing: who gets more later wants other layers */
+	sha256_field_u64(h, userns_kind() == USERNS_SINGLE_ID);
 	sha256_field_u64(h, e->given);
 	sha256_field_u64(h, (uint64_t)e->seconds);
 	int r = mount_set_key(t, &op->mounts, h, err);

@@ -110,7 +110,7 @@ static int make_directory(Step *t, Err **err)
 		r = resolve(s, &w, err);
 	path = w.path;
 	if (r == 0 && user && *user)
-		r = owner_parse(user, &s->stack, s->build->store, &w.owner, err);
+		r = owner_parse("USER", user, &s->stack, s->build->store, &w.owner, err);
 	if (r < 0)
 		return r;
 	make_key(t, &w);

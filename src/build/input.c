@@ -78,7 +78,7 @@ static int extract(Build *b, Reader *tar, Err **err)
 		openat(store_temp_fd(b->input), "context", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, "open 'context'");
-	ApplyOptions options = {.flags = APPLY_KEEP_OWNER | APPLY_NO_DEVICES};
+	ApplyOptions options = {.flags = APPLY_KEEP_OWNER | APPLY_NO_DEVICES | APPLY_NO_WHITEOUTS};
 	return apply_layer(tar, fd, &options, err);
 }
 
@@ -135,8 +135,8 @@ static int input_directory(Build *b, Err **err)
 	return 0;
 }
 
-/* The Dockerfile's path: as it is shown, and to open. In an unpacked context links stay inside. */
-static int open_dockerfile(Build *b, const char *file, int *ret_fd, Err **err)
+/* The Dockerfile's path, or that of its ignore file. In an unpacked context links stay inside. */
+static int open_input(Build *b, const char *file, int *ret_fd, Err **err)
 {
 	if (b->input) {
 		_cleanup_close_ int root = open(b->context.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -145,6 +145,8 @@ static int open_dockerfile(Build *b, const char *file, int *ret_fd, Err **err)
 		return root_open(root, file, O_RDONLY | O_CLOEXEC, 0, ret_fd, err);
 	}
 	*ret_fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (*ret_fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return err_set(err, ERR_NOT_FOUND, "'%s' does not exist", file);
 	return *ret_fd < 0 ? err_sys(err, "open '%s'", file) : 0;
 }
 
@@ -176,34 +178,42 @@ static int input_file(Build *b, Buf *text, char **ret_path, Err **err)
 		*ret_path = xstrdup("Dockerfile");
 	else
 		*ret_path = xasprintf("%s/Dockerfile", b->context.dir);
-	if (open_dockerfile(b, *ret_path, &fd, &e) < 0)
-		return e->errnum == ENOENT || e->code == ERR_NOT_FOUND
-			? missing_dockerfile(b, *ret_path, err)
-			: err_move(err, &e);
+	if (open_input(b, *ret_path, &fd, &e) < 0)
+		return err_is(e, ERR_NOT_FOUND) ? missing_dockerfile(b, *ret_path, err)
+						: err_move(err, &e);
 	_cleanup_(reader_freep) Reader *in = fd_reader_new(TAKE_FD(fd), true, *ret_path);
 	return read_dockerfile(in, text, err);
+}
+
+static int read_ignore(Build *b, const char *path, bool *ret_found, Err **err)
+{
+	_cleanup_buf_ Buf text = BUF_INIT(LIMIT_DOCKERFILE_SIZE);
+	_cleanup_err_ Err *e = NULL;
+	int fd = -1;
+	if (open_input(b, path, &fd, &e) < 0)
+		return err_is(e, ERR_NOT_FOUND) ? 0 : err_move(err, &e);
+	_cleanup_(reader_freep) Reader *in = fd_reader_new(fd, true, path);
+	int r = reader_read_all(in, &text, err);
+	if (r < 0) {
+		err_prefix(err, "'%s'", path);
+		return r;
+	}
+	*ret_found = true;
+	return ignore_parse(buf_view(&text), path, &b->context.patterns, err);
 }
 
 /* The first of the two that exists: "<Dockerfile>.dockerignore", ".dockerignore" of the context (1.5). */
 static int input_ignore(Build *b, const char *dockerfile, Err **err)
 {
 	char *paths[] = {
-		xasprintf("%s%s%s.dockerignore", b->input ? b->context.dir : "",
-			b->input ? "/" : "", dockerfile),
-		xasprintf("%s/.dockerignore", b->context.dir),
+		xasprintf("%s.dockerignore", dockerfile),
+		b->input ? xstrdup(".dockerignore") : xasprintf("%s/.dockerignore", b->context.dir),
 	};
 	int r = 0;
 	bool found = false;
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-		_cleanup_buf_ Buf text = BUF_INIT(LIMIT_DOCKERFILE_SIZE);
-		Err *e = NULL;
-		if (r == 0 && !found && file_read(AT_FDCWD, paths[i], text.max, &text, &e) == 0) {
-			found = true;
-			r = ignore_parse(buf_view(&text), paths[i], &b->context.patterns, err);
-		} else if (e && e->code != ERR_NOT_FOUND) {
-			r = err_move(err, &e);
-		}
-		err_free(e);
+		if (r == 0 && !found)
+			r = read_ignore(b, paths[i], &found, err);
 		free(paths[i]);
 	}
 	return r;

@@ -1,6 +1,6 @@
 #include "build/keys.h"
 
-#define KEY_VERSION 1
+#define KEY_VERSION 2
 
 Sha256 *key_begin(const char *kind)
 {

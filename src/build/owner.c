@@ -36,23 +36,27 @@ static bool number(Str text, uint32_t *ret)
 static int look_up(const char *file, Str name, const LayerStack *stage, Store *s, Buf *text,
 	Str *ret_line, Err **err)
 {
-	int r = layer_stack_read_file(stage, s, file, PASSWD_MAX, text, NULL);
+	_cleanup_err_ Err *e = NULL;
+	int r = layer_stack_read_file(stage, s, file, PASSWD_MAX, text, &e);
 	if (r == 0 && find_line(buf_view(text), name, ret_line))
 		return 0;
+	if (r < 0 && !err_is(e, ERR_NOT_FOUND))
+		return err_move(err, &e);
 	r = err_set(
 		err, ERR_NOT_FOUND, "'" STR_FMT "' is not in the stage's %s", STR_ARG(name), file);
 	err_hint(err, "create it with RUN before, or give its number");
 	return r;
 }
 
-int owner_parse(const char *text, const LayerStack *stage, Store *s, Owner *ret, Err **err)
+int owner_parse(const char *what, const char *text, const LayerStack *stage, Store *s, Owner *ret,
+	Err **err)
 {
 	Owner o = {0};
 	if (!text || !*text) {
 		*ret = o;
 		return 0;
 	}
-	ERR_SCOPE(err, "--chown '%s'", text);
+	ERR_SCOPE(err, "%s '%s'", what, text);
 	Str rest = str_of(text), user = STR(""), group = STR(""), line = STR("");
 	str_cut(&rest, ':', &user);
 	bool has_group = str_cut(&rest, ':', &group);

@@ -9,9 +9,10 @@ typedef struct Owner {
 	uint32_t uid, gid;
 } Owner;
 /* "user[:group]", ":group"; names are looked up in the stage's /etc/passwd and /etc/group; a number without a
- * group means the same group number, a name its primary group. Unknown name: ERR_NOT_FOUND. NULL = not given. */
-int owner_parse(const char *text, const LayerStack *stage, Store *s, Owner *ret, Err **err)
-	_warn_unused_;
+ * group means the same group number, a name its primary group. Unknown name: ERR_NOT_FOUND. NULL = not given.
+ * what: "--chown", or who else asks, for messages. */
+int owner_parse(const char *what, const char *text, const LayerStack *stage, Store *s, Owner *ret,
+	Err **err) _warn_unused_;
 
 typedef struct ModeChange ModeChange; /* opaque: octal, or a list of symbolic clauses */
 /* Octal up to 07777 or symbolic ("u=rwX,go=rX"); NULL gives NULL. */

@@ -1,7 +1,6 @@
 #include "build/build_int.h"
 #include "build/history.h"
 #include "build/keys.h"
-#include "sys/lock.h"
 
 void step_done(Step *t)
 {
@@ -76,6 +75,21 @@ int step_cached(Step *t, Err **err)
 	return ret;
 }
 
+int stage_lock(StageRun *s, const char *path, LockMode mode, int *ret_fd, Err **err)
+{
+	unsigned turn = 0;
+	int r = 0;
+	while (r == 0) {
+		int taken = lock_try(store_fd(s->build->store), path, mode, ret_fd, err);
+		if (taken != 0)
+			return MIN(taken, 0);
+		r = lock_wait(&turn, err);
+		if (r == 0 && build_failed(s->build))
+			r = err_set(err, ERR_CANCELLED, "another stage failed");
+	}
+	return r;
+}
+
 int step_lock(Step *t, const Digest *name, bool *ret_waited, Err **err)
 {
 	StageRun *s = t->stage;
@@ -91,7 +105,7 @@ int step_lock(Step *t, const Digest *name, bool *ret_waited, Err **err)
 		return r < 0 ? r : 0;
 	step_started(t);
 	*ret_waited = true;
-	return lock_take(dir, path, LOCK_EXCLUSIVE, &t->lock_fd, err);
+	return stage_lock(s, path, LOCK_EXCLUSIVE, &t->lock_fd, err);
 }
 
 int step_finish(Step *t, const Descriptor *layer, const Digest *diff_id, Err **err)

@@ -6,6 +6,7 @@
 #include "cli/format.h"
 #include "cli/progress_sink.h"
 #include "cli/signals.h"
+#include "sys/process.h"
 #include "cli/terminal.h"
 #include "image/sizes.h"
 
@@ -192,6 +193,8 @@ static int run_build(CmdCtx *ctx, void *options, const StrVec *operands, Err **e
 		return r;
 	a->build.context = xstrdup(operands->len ? operands->items[0] : ".");
 	(void)!sandbox_new(&sandbox, &sandbox_error);
+	/* the helper was forked before: RUN has the usual limit, but its trees may be deeper than that */
+	process_raise_files();
 	signals_install(sandbox);
 	r = progress_sink_new(a->build.quiet, a->progress, "Building", &progress, err);
 	if (r < 0)

@@ -214,6 +214,8 @@ static int open_target(const char *dir, int *ret_fd, bool *ret_made, Err **err)
 static void empty_target(const char *dir, int fd, bool made)
 {
 	DIR *d = fdopendir(dup(fd));
+	if (d)
+		rewinddir(d); /* a duplicate stands where the first look ended */
 	for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			(void)!remove_tree(fd, e->d_name, NULL);

@@ -37,10 +37,14 @@ static char *blob_name(const Digest *d)
 	return xasprintf("blobs/sha256/%s", digest_hex(d).s);
 }
 
+/* And whole: loading an image again mends what is damaged. */
 static bool blob_is_here(const Load *l, const Descriptor *d)
 {
 	uint64_t have = 0;
-	return store_blob_has(l->store, &d->digest, &have) && have == d->size;
+	Digest real;
+	return store_blob_has(l->store, &d->digest, &have) && have == d->size &&
+		store_blob_verify(l->store, &d->digest, &real, NULL) == 0 &&
+		digest_eq(&real, &d->digest);
 }
 
 /* progress_id 0: too small to tell of. */

@@ -120,6 +120,59 @@ static int open_from_blob(
 	return r;
 }
 
+/* Compares what is read with the index: the end of a gzip member, whose checksum would tell, is mostly not reached,
+ * an uncompressed layer has none, and an unpacked file may have lost its content with the power. */
+typedef struct BodyReader {
+	Reader base;
+	Reader *source; /* owned */
+	Sha256 *hash;
+	uint64_t left;
+	Digest digest, layer;
+} BodyReader;
+
+static ssize_t body_read(Reader *r, void *buf, size_t len, Err **err)
+{
+	BodyReader *b = (BodyReader *)r;
+	Digest real;
+	ssize_t n = reader_read(b->source, buf, (size_t)MIN((uint64_t)len, b->left), err);
+	if (n <= 0)
+		return n;
+	sha256_update(b->hash, buf, (size_t)n);
+	b->left -= (uint64_t)n;
+	if (b->left)
+		return n;
+	sha256_final(b->hash, &real);
+	if (digest_eq(&real, &b->digest))
+		return n;
+	int e = err_set(err, ERR_DIGEST, "a file of layer %s is damaged in the store",
+		digest_str(&b->layer).s);
+	err_hint(err, "'cruet gc --check' finds damaged layers; load or build the image again");
+	return e;
+}
+
+static void body_free(Reader *r)
+{
+	BodyReader *b = (BodyReader *)r;
+	reader_free(b->source);
+	sha256_free(b->hash);
+	free(b);
+}
+
+static Reader *body_reader_new(Reader *source, const IndexEntry *file, const Digest *layer)
+{
+	static const ReaderOps ops = {body_read, body_free};
+	if (digest_is_zero(&file->digest) || file->size == 0)
+		return source;
+	BodyReader *b = xnew(BodyReader);
+	*b = (BodyReader){.base = {&ops},
+		.source = source,
+		.hash = sha256_new(),
+		.left = file->size,
+		.digest = file->digest,
+		.layer = *layer};
+	return &b->base;
+}
+
 int layer_stack_open(const LayerStack *k, Store *s, const TreeNode *node, Reader **ret, Err **err)
 {
 	TreeNode file = *node;
@@ -129,9 +182,13 @@ int layer_stack_open(const LayerStack *k, Store *s, const TreeNode *node, Reader
 	if (file.entry.type != TAR_FILE)
 		return err_set(err, ERR_USAGE, "'" STR_FMT "' is no regular file",
 			STR_ARG(node->entry.path));
-	if (open_unpacked(k, s, &file, ret) == 0)
-		return 0;
-	return open_from_blob(k, s, &file, ret, err);
+	Reader *body = NULL;
+	int r = open_unpacked(k, s, &file, &body);
+	if (r < 0)
+		r = open_from_blob(k, s, &file, &body, err);
+	if (r == 0)
+		*ret = body_reader_new(body, &file.entry, &k->layers.items[file.layer].digest);
+	return r;
 }
 
 int layer_stack_read_file(

@@ -324,8 +324,10 @@ static int put_dir(Apply *a, const TarEntry *e, Err **err)
 
 static int put_entry(Apply *a, const TarEntry *e, Err **err)
 {
-	WhiteoutKind kind;
-	int r = whiteout_parse(str_of(e->path), &kind, &a->target, err);
+	WhiteoutKind kind = WHITEOUT_NOT;
+	int r = a->options->flags & APPLY_NO_WHITEOUTS
+		? 0
+		: whiteout_parse(str_of(e->path), &kind, &a->target, err);
 	if (r < 0 || kind == WHITEOUT_IGNORED)
 		return r;
 	if (kind == WHITEOUT_PATH)

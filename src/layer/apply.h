@@ -12,8 +12,9 @@ typedef enum ApplyFlags {
 	APPLY_OVERLAY = 1 << 0, /* overlay form, else merged form */
 	APPLY_USERXATTR =
 		1 << 1, /* overlay xattrs in the user. namespace (inside a user namespace) */
-	APPLY_KEEP_OWNER = 1 << 2, /* files belong to the caller; owners are not set */
-	APPLY_NO_DEVICES = 1 << 3, /* device nodes are skipped */
+	APPLY_KEEP_OWNER = 1 << 2,   /* files belong to the caller; owners are not set */
+	APPLY_NO_DEVICES = 1 << 3,   /* device nodes are skipped */
+	APPLY_NO_WHITEOUTS = 1 << 4, /* the tar is no layer: names that mean whiteouts are names */
 } ApplyFlags;
 
 /* source: uncompressed tar, read to its end. root_fd: target directory, which exists. lower (APPLY_OVERLAY):

@@ -56,12 +56,10 @@ int blob_writer_commit(BlobWriter *b, const Digest *expected, uint64_t expected_
 	if (expected && !digest_eq(&digest, expected))
 		return err_set(err, ERR_DIGEST, "blob %s really has the digest %s",
 			digest_str(expected).s, digest_str(&digest).s);
-	uint64_t have = 0;
-	if (!store_blob_has(b->store, &digest, &have) || have != size) {
-		r = atomic_file_commit(b->file, blob_path(&digest).s, false, err);
-		if (r < 0)
-			return r;
-	}
+	/* also over one that is there: it may have been damaged */
+	r = atomic_file_commit(b->file, blob_path(&digest).s, false, err);
+	if (r < 0)
+		return r;
 	if (ret_digest)
 		*ret_digest = digest;
 	if (ret_size)
@@ -82,12 +80,9 @@ BlobWriter *blob_writer_free(BlobWriter *b)
 int store_blob_put(Store *s, Str content, Digest *ret_digest, Err **err)
 {
 	Digest d;
-	uint64_t have = 0;
 	digest_of(content.ptr, content.len, &d);
 	if (ret_digest)
 		*ret_digest = d;
-	if (store_blob_has(s, &d, &have) && have == content.len)
-		return 0;
 	return atomic_write(s->fd, blob_path(&d).s, content, 0644, false, err);
 }
 
@@ -110,6 +105,24 @@ int store_blob_open(Store *s, const Digest *d, int *ret_fd, Err **err)
 		return err_sys(err, "open the blob %s", digest_str(d).s);
 	*ret_fd = fd;
 	return 0;
+}
+
+int store_blob_verify(Store *s, const Digest *d, Digest *ret_real, Err **err)
+{
+	_cleanup_close_ int fd = -1;
+	int r = store_blob_open(s, d, &fd, err);
+	if (r < 0)
+		return r;
+	_cleanup_(reader_freep) Reader *body =
+		digest_reader_new(fd_reader_new(fd, false, blob_path(d).s));
+	char chunk[65536];
+	ssize_t n = 0;
+	do
+		n = reader_read(body, chunk, sizeof(chunk), err);
+	while (n > 0);
+	if (n == 0)
+		digest_reader_result(body, ret_real, NULL);
+	return (int)n;
 }
 
 int store_blob_read(Store *s, const Digest *d, size_t max, Buf *ret, Err **err)

@@ -138,7 +138,7 @@ static int sweep_nested_temps(void *arg, const char *dir, const char *name, Err 
 
 static int sweep_lock(void *arg, const char *dir, const char *name, Err **err)
 {
-	/* one for every object there ever was; "store", "index" and "created" stay */
+	/* one for every object there ever was; "store", "index", "created" and "blocks" stay */
 	static const char *const kinds[] = {"step-", "layer-", "tree-", "mount-"};
 	Sweep *w = arg;
 	bool known = false;
@@ -217,7 +217,9 @@ static int sweep_cache(Sweep *w, Reach *reach, Err **err)
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(places); i++)
 		r = sweep_temps(w, places[i], err);
 	w->live = NULL;
-	return r < 0 ? r : store_each(w->store, "cache/records", sweep_nested_temps, w, err);
+	if (r == 0)
+		r = store_each(w->store, "cache/records", sweep_nested_temps, w, err);
+	return r < 0 ? r : store_each(w->store, "cache/created", sweep_nested_temps, w, err);
 }
 
 static int collect(Store *s, const GcOptions *o, Reach *reach, GcReport *report, Err **err)
@@ -245,24 +247,13 @@ static int collect(Store *s, const GcOptions *o, Reach *reach, GcReport *report,
 
 static int check_blob(Store *s, const Digest *d, StrVec *problems, Err **err)
 {
-	_cleanup_close_ int fd = -1;
 	_cleanup_err_ Err *e = NULL;
 	Digest real;
-	int r = store_blob_open(s, d, &fd, &e);
+	int r = store_blob_verify(s, d, &real, &e);
 	if (r < 0 && err_is(e, ERR_NOT_FOUND))
 		return 0; /* reach said so already, or it is another platform's */
 	if (r < 0)
 		return err_move(err, &e);
-	_cleanup_(reader_freep) Reader *body =
-		digest_reader_new(fd_reader_new(fd, false, blob_path(d).s));
-	char chunk[65536];
-	ssize_t n = 0;
-	do
-		n = reader_read(body, chunk, sizeof(chunk), err);
-	while (n > 0);
-	if (n < 0)
-		return (int)n;
-	digest_reader_result(body, &real, NULL);
 	if (!digest_eq(&real, d))
 		strvec_pushf(problems, "%s: the blob's content has the digest %s", digest_str(d).s,
 			digest_str(&real).s);

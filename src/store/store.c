@@ -26,11 +26,16 @@ static char *default_path(void)
 
 static int make_layout(Store *s, Err **err)
 {
-	static const char *const dirs[] = {
-		"blobs/sha256", "layers", "trees", "cache", "mounts", "tmp", "locks"};
+	/* Unpacked files have the modes of their images: nobody else may come near a set-uid program or a directory
+	 * that anybody may write to. */
+	static const struct {
+		const char *path;
+		unsigned mode;
+	} dirs[] = {{"blobs/sha256", 0755}, {"layers", 0755}, {"trees", 0700}, {"cache", 0755},
+		{"mounts", 0700}, {"tmp", 0700}, {"locks", 0755}};
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++)
-		r = mkdir_p(s->fd, dirs[i], 0755, err);
+		r = mkdir_p(s->fd, dirs[i].path, dirs[i].mode, err);
 	if (r == 0 && faccessat(s->fd, "index.json", F_OK, 0) < 0) {
 		/* several processes may find it missing: only one may write the empty one */
 		_cleanup_close_ int lock = -1;
@@ -55,6 +60,8 @@ int store_open(const char *path, Store **ret, Err **err)
 		if (r < 0)
 			return r;
 		s->fd = open(wanted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (s->fd >= 0 && fchmod(s->fd, 0700) < 0) /* what was just made is private */
+			return err_sys(err, "set its mode");
 	}
 	if (s->fd < 0) {
 		int r = err_sys(err, "open it");
@@ -119,7 +126,7 @@ int store_temp_new(Store *s, StoreTemp **ret, Err **err)
 	_cleanup_(store_temp_freep) StoreTemp *t = xnew(StoreTemp);
 	t->store = s;
 	t->fd = t->lock_fd = -1;
-	int r = mkdir_p(s->fd, "tmp", 0755, err);
+	int r = mkdir_p(s->fd, "tmp", 0700, err);
 	if (r == 0)
 		r = temp_dir(s->fd, "tmp/", 0755, &t->name, err);
 	if (r < 0)

@@ -48,6 +48,8 @@ int store_blob_put(Store *s, Str content, Digest *ret_digest, Err **err) _warn_u
 bool store_blob_has(Store *s, const Digest *d, uint64_t *ret_size); /* ret_size optional */
 int store_blob_open(Store *s, const Digest *d, int *ret_fd, Err **err)
 	_warn_unused_; /* ERR_NOT_FOUND */
+/* Reads all of it: the digest that its content really has. */
+int store_blob_verify(Store *s, const Digest *d, Digest *ret_real, Err **err) _warn_unused_;
 /* Whole small blob, digest verified. */
 int store_blob_read(Store *s, const Digest *d, size_t max, Buf *ret, Err **err) _warn_unused_;
 

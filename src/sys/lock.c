@@ -4,7 +4,13 @@
 #include <stdbool.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/cancel.h"
+
+#define FIRST_WAIT_NSEC 250000L /* doubled six times: up to 16 ms */
+#define LAST_TURN       6
 
 static int open_lock(int dirfd, const char *path, Err **err)
 {
@@ -49,10 +55,26 @@ static int take(int dirfd, const char *path, int operation, int *ret_fd, Err **e
 	}
 }
 
+/* Signals end flock() only in the thread they happen to be delivered to, so nobody blocks in it. */
+int lock_wait(unsigned *turn, Err **err)
+{
+	struct timespec pause = {.tv_nsec = FIRST_WAIT_NSEC << *turn};
+	*turn += *turn < LAST_TURN;
+	(void)nanosleep(&pause, NULL);
+	return cancel_check(err);
+}
+
 int lock_take(int dirfd, const char *path, LockMode mode, int *ret_fd, Err **err)
 {
-	int r = take(dirfd, path, mode == LOCK_SHARED ? LOCK_SH : LOCK_EX, ret_fd, err);
-	return r < 0 ? r : 0;
+	unsigned turn = 0;
+	int r = 0;
+	while (r == 0) {
+		int taken = lock_try(dirfd, path, mode, ret_fd, err);
+		if (taken != 0)
+			return MIN(taken, 0);
+		r = lock_wait(&turn, err);
+	}
+	return r;
 }
 
 int lock_try(int dirfd, const char *path, LockMode mode, int *ret_fd, Err **err)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +17,15 @@ pid_t process_fork(unsigned flags, int *ret_pidfd)
 {
 	unsigned long all = (unsigned long)flags | CLONE_PIDFD | SIGCHLD;
 	return (pid_t)syscall(SYS_clone, all, NULL, ret_pidfd, NULL, 0);
+}
+
+void process_raise_files(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 int process_wait(pid_t pid)

@@ -18,6 +18,9 @@ int process_wait(pid_t pid);
  * with the first line the program wrote to stderr. */
 int process_run(const StrVec *argv, Err **err) _warn_unused_;
 
+/* As many files may be open as the hard limit has it. Programs started before keep what they had. */
+void process_raise_files(void);
+
 /* All of the data, however often interrupted; false and errno. */
 bool write_all(int fd, const void *data, size_t len);
 

@@ -1,6 +1,7 @@
 """The build engine: cache, stages, RUN and its mounts, outputs, failures."""
 import json
 import os
+import resource
 import subprocess
 import tarfile
 import threading
@@ -136,6 +137,16 @@ def test_early_cut_off(based):
     based.build(text, args=["--build-arg", "N=1"])
     done = based.build(text, args=["--build-arg", "N=2"])
     assert ran(done, "RUN :") and not ran(done, "RUN cat")
+
+
+@root
+def test_run_makes_trees_deeper_than_files_may_be_open(based):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    text = """FROM base
+RUN test $(ulimit -n) = 512
+RUN d=/deep; for i in $(seq 700); do d=$d/a; done; mkdir -p $d && echo x > $d/f
+"""
+    based.build(text, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard)))
 
 
 @root
@@ -297,6 +308,8 @@ def test_secret_is_not_in_the_key(based, tmp_path):
     based.build(text, args=["--secret", f"id=s,src={tmp_path}/s"])
     (tmp_path / "s").write_text("two")
     assert not ran(based.build(text, args=["--secret", f"id=s,src={tmp_path}/s"]), "RUN")
+    text = text.replace("id=s", "id=s,mode=444")
+    assert ran(based.build(text, args=["--secret", f"id=s,src={tmp_path}/s"]), "RUN")
 
 
 @root

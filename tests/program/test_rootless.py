@@ -128,3 +128,19 @@ def test_nothing_is_left_behind(request, kind):
 def test_unpack_belongs_to_the_user(request, kind):
     user = request.getfixturevalue(kind)
     user.sh("./cruet import -t base base.tar && ./cruet unpack base out && test -O out/bin/busybox && rm -rf out")
+
+
+def test_ranges_that_come_later_make_the_layers_anew(base_tar):
+    users = account("cruettest-later", False, base_tar)
+    user = next(users)
+    try:
+        user.sh("./cruet build -t app context")
+        assert members(user, "app")["f"] == "0/0"
+        for path in ("/etc/subuid", "/etc/subgid"):
+            with open(path, "a", encoding="utf-8") as held:
+                held.write(f"{user.name}:400000:65536\n")
+        user.sh("./cruet build -t app context")
+        assert members(user, "app")["f"] == "1000/1001"
+    finally:
+        users.close()
+        user.close()
