@@ -55,8 +55,7 @@ static void index_again(void **state _unused_)
 	fails(ERR_DIGEST, "", layers_index(store, &d, &other, &none, err));
 	unlink(path);
 	put(blob, "not what it was");
-	fails(ERR_CORRUPT, digest_str(&d.digest).s,
-		layers_index(store, &d, &diff_id, &none, err));
+	fails(ERR_CORRUPT, digest_str(&d.digest).s, layers_index(store, &d, &diff_id, &none, err));
 	unlink(blob);
 	fails(ERR_NOT_FOUND, digest_str(&d.digest).s,
 		layers_index(store, &d, &diff_id, &none, err));
