@@ -138,7 +138,7 @@ static int sweep_nested_temps(void *arg, const char *dir, const char *name, Err 
 
 static int sweep_lock(void *arg, const char *dir, const char *name, Err **err)
 {
-	/* one for every object there ever was; "store", "index" and "created" stay */
+	/* one for every object there ever was; "store", "index", "created" and "blocks" stay */
 	static const char *const kinds[] = {"step-", "layer-", "tree-", "mount-"};
 	Sweep *w = arg;
 	bool known = false;
