@@ -419,6 +419,13 @@ int context_open_file(const Context *c, const ContextEntry *e, int *ret_fd, Err 
 		openat(c->fd, e->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return err_sys(err, "context file '%s/%s'", c->dir, e->path);
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "context file '%s/%s'", c->dir, e->path);
+	/* a directory is the same one while others come and go in it */
+	if (S_ISREG(e->st.st_mode) ? !same_stat(&st, &e->st)
+				   : st.st_dev != e->st.st_dev || st.st_ino != e->st.st_ino)
+		return changed(c, e, err);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

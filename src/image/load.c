@@ -48,13 +48,11 @@ static bool blob_is_here(const Load *l, const Descriptor *d)
 }
 
 /* progress_id 0: too small to tell of. */
-static int copy_blob(Load *l, const Descriptor *d, unsigned progress_id, Err **err)
+static int take_blob(Load *l, const Descriptor *d, unsigned progress_id, Err **err)
 {
 	_cleanup_free_ char *name = blob_name(&d->digest);
 	_cleanup_(reader_freep) Reader *body = NULL;
 	uint64_t size = 0;
-	if (blob_is_here(l, d))
-		return 0;
 	int r = archive_source_member(l->source, name, &body, &size, err);
 	if (r == 0 && progress_id)
 		body = progress_reader_new(body, l->progress, progress_id, size);
@@ -68,7 +66,11 @@ static int read_text_blob(Load *l, const Descriptor *d, Buf *text, Err **err)
 	if (d->size > LIMIT_MANIFEST_SIZE)
 		return err_set(err, ERR_LIMIT, "%s has %llu bytes, more than %u",
 			digest_str(&d->digest).s, (unsigned long long)d->size, LIMIT_MANIFEST_SIZE);
-	int r = copy_blob(l, d, 0, err);
+	/* one that is there but damaged is copied anew */
+	if (blob_is_here(l, d) &&
+		store_blob_read(l->store, &d->digest, LIMIT_MANIFEST_SIZE, text, NULL) == 0)
+		return 0;
+	int r = take_blob(l, d, 0, err);
 	return r < 0 ? r : store_blob_read(l->store, &d->digest, LIMIT_MANIFEST_SIZE, text, err);
 }
 
@@ -120,7 +122,7 @@ static int copy_layer(Load *l, const Descriptor *layer, Err **err)
 	}
 	progress_state(l->progress, id, name, PROGRESS_STARTED, NULL);
 	_cleanup_err_ Err *e = NULL;
-	(void)copy_blob(l, layer, id, &e);
+	(void)take_blob(l, layer, id, &e);
 	progress_state(l->progress, id, name, e ? PROGRESS_FAILED : PROGRESS_DONE, e);
 	return err_move(err, &e);
 }

@@ -1,6 +1,4 @@
 /* One blob as one stream, which goes on after a cut. */
-#include <stdio.h>
-
 #include "base/log.h"
 #include "base/timefmt.h"
 #include "registry/range_int.h"
@@ -31,13 +29,15 @@ static int range_on_head(void *arg, long status, const StrVec *headers, Err **er
 	if (status != 206)
 		return 0;
 	const char *range = strvec_env_get(headers, "content-range");
-	unsigned long long start = 0;
-	if (!range || sscanf(range, "bytes %llu-", &start) != 1 || start != a->from)
-		return err_set(err, ERR_CORRUPT,
-			"the server was asked for byte %llu on and answers with '%s'",
-			(unsigned long long)a->from,
-			range ? range : "nothing that says where it begins");
-	return 0;
+	Str text = str_of(range ? range : ""), unit, first;
+	uint64_t start = 0;
+	if (str_cut(&text, ' ', &unit) && str_eq_nocase(unit, "bytes") &&
+		str_cut(&text, '-', &first) && str_to_u64(first, UINT64_MAX, &start, NULL) == 0 &&
+		start == a->from)
+		return 0;
+	return err_set(err, ERR_CORRUPT,
+		"the server was asked for byte %llu on and answers with '%s'",
+		(unsigned long long)a->from, range ? range : "nothing that says where it begins");
 }
 
 int range_call(Repository *p, const Endpoint *e, const Digest *digest, RangeAnswer *a, Writer *sink,

@@ -150,8 +150,12 @@ static size_t on_header(char *data, size_t one _unused_, size_t len, void *arg)
 	Exchange *x = arg;
 	Str line = str_trim((Str){data, len});
 	if (str_starts(line, "HTTP/")) { /* also after an interim answer */
-		ssize_t blank = str_find(line, ' ');
-		x->response->status = blank < 0 ? 0 : strtol(data + blank, NULL, 10);
+		uint64_t status = 0;
+		Str word;
+		(void)str_cut(&line, ' ', &word);
+		if (!str_cut(&line, ' ', &word) || str_to_u64(word, 999, &status, NULL) < 0)
+			status = 0;
+		x->response->status = (long)status;
 		strvec_clear(&x->response->headers);
 		x->header_bytes = 0;
 		return len;

@@ -56,7 +56,7 @@ int blob_writer_commit(BlobWriter *b, const Digest *expected, uint64_t expected_
 	if (expected && !digest_eq(&digest, expected))
 		return err_set(err, ERR_DIGEST, "blob %s really has the digest %s",
 			digest_str(expected).s, digest_str(&digest).s);
-	/* also over one that is there: it may have been damaged */
+	/* over one that is there as well: it costs nothing, and mends one whose content is damaged */
 	r = atomic_file_commit(b->file, blob_path(&digest).s, false, err);
 	if (r < 0)
 		return r;
@@ -80,9 +80,13 @@ BlobWriter *blob_writer_free(BlobWriter *b)
 int store_blob_put(Store *s, Str content, Digest *ret_digest, Err **err)
 {
 	Digest d;
+	_cleanup_buf_ Buf have = BUF_INIT(0);
 	digest_of(content.ptr, content.len, &d);
 	if (ret_digest)
 		*ret_digest = d;
+	/* one that is damaged is written anew */
+	if (store_blob_read(s, &d, content.len, &have, NULL) == 0)
+		return 0;
 	return atomic_write(s->fd, blob_path(&d).s, content, 0644, false, err);
 }
 

@@ -121,7 +121,7 @@ static size_t count_digest(const ImageIndex *index, const Digest *d)
 }
 
 /* Takes a name from whatever has it: an image's last name leaves an untagged entry behind. */
-static bool take_name(ImageIndex *index, const char *name, const Digest *except)
+static bool take_name_once(ImageIndex *index, const char *name, const Digest *except)
 {
 	for (size_t i = 0; i < index->manifests.len; i++) {
 		Descriptor *d = &index->manifests.items[i];
@@ -134,6 +134,13 @@ static bool take_name(ImageIndex *index, const char *name, const Digest *except)
 		return true;
 	}
 	return false;
+}
+
+/* Layouts of other tools may have a name more than once. */
+static void take_name(ImageIndex *index, const char *name, const Digest *except)
+{
+	while (take_name_once(index, name, except))
+		;
 }
 
 static void add_entry(ImageIndex *index, const Descriptor *d, const char *name)
@@ -168,7 +175,7 @@ int store_tag(Store *s, const StrVec *names, const Descriptor *d, Err **err)
 		return r;
 	_cleanup_free_ char *before = image_index_text(&c.index);
 	for (size_t i = 0; i < names->len; i++) {
-		(void)take_name(&c.index, names->items[i], &d->digest);
+		take_name(&c.index, names->items[i], &d->digest);
 		add_entry(&c.index, d, names->items[i]);
 	}
 	if (names->len == 0)
@@ -185,13 +192,13 @@ int store_untag(Store *s, const char *name, Err **err)
 	int r = change_begin(s, &c, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < c.index.manifests.len; i++) {
-		if (!cstr_eq(names_of(&c.index.manifests.items[i]), name))
-			continue;
-		drop(&c.index, i);
-		return change_commit(&c, err);
-	}
-	return err_set(err, ERR_NOT_FOUND, "no image is named '%s'", name);
+	size_t before = c.index.manifests.len;
+	for (size_t i = before; i-- > 0;)
+		if (cstr_eq(names_of(&c.index.manifests.items[i]), name))
+			drop(&c.index, i);
+	if (c.index.manifests.len == before)
+		return err_set(err, ERR_NOT_FOUND, "no image is named '%s'", name);
+	return change_commit(&c, err);
 }
 
 int store_forget(Store *s, const Digest *manifest, Err **err)

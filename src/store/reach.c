@@ -14,7 +14,10 @@ static char here; /* any non-NULL value */
 
 void reach_init(Reach *r)
 {
-	*r = (Reach){.blobs = MAP_INIT(NULL), .layers = MAP_INIT(NULL), .trees = MAP_INIT(NULL)};
+	*r = (Reach){.blobs = MAP_INIT(NULL),
+		.layers = MAP_INIT(NULL),
+		.trees = MAP_INIT(NULL),
+		.seen = MAP_INIT(NULL)};
 }
 
 void reach_done(Reach *r)
@@ -22,6 +25,7 @@ void reach_done(Reach *r)
 	map_done(&r->blobs);
 	map_done(&r->layers);
 	map_done(&r->trees);
+	map_done(&r->seen);
 	strvec_done(&r->problems);
 }
 
@@ -92,16 +96,20 @@ static void reach_descriptor(Store *s, Reach *r, const Descriptor *d, unsigned d
 {
 	_cleanup_buf_ Buf text = BUF_INIT(0);
 	_cleanup_err_ Err *e = NULL;
-	if (!mark(&r->blobs, &d->digest))
-		return;
+	bool is_index = media_type_is_index(d->media_type);
+	_cleanup_free_ char *key =
+		xasprintf("%s %s", is_index ? "index" : "manifest", digest_hex(&d->digest).s);
+	mark(&r->blobs, &d->digest);
 	/* an index may be kept without the images of other platforms */
 	if (depth > 0 && !store_blob_has(s, &d->digest, NULL))
+		return;
+	if (!map_put(&r->seen, str_of(key), &here))
 		return;
 	if (store_blob_read(s, &d->digest, LIMIT_MANIFEST_SIZE, &text, &e) < 0) {
 		problem(r, e, &d->digest);
 		return;
 	}
-	if (!media_type_is_index(d->media_type)) {
+	if (!is_index) {
 		reach_manifest(s, r, buf_view(&text), &d->digest);
 		return;
 	}
@@ -110,7 +118,11 @@ static void reach_descriptor(Store *s, Reach *r, const Descriptor *d, unsigned d
 		problem(r, e, &d->digest);
 		return;
 	}
-	if (depth < MAX_INDEX_DEPTH)
+	/* what is not followed must not be taken for garbage */
+	if (depth == MAX_INDEX_DEPTH)
+		strvec_pushf(
+			&r->problems, "%s: index is nested too deeply", digest_str(&d->digest).s);
+	else
 		vec_foreach (&index.manifests, below)
 			reach_descriptor(s, r, below, depth + 1);
 }

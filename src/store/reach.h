@@ -8,6 +8,7 @@ typedef struct Reach {
 	Map blobs;  /* hex digests; value NULL-free marker */
 	Map layers; /* hex diffIDs */
 	Map trees;  /* hex chainIDs */
+	Map seen; /* manifests and indexes followed: a blob may be named as something else before */
 	StrVec problems;
 	uint64_t images;
 } Reach;
