@@ -33,7 +33,7 @@ static void owners(void **state _unused_)
 	push_layer(&k, files, ARRAY_SIZE(files), COMPRESSION_GZIP);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		Owner o;
-		ok(owner_parse(cases[i].text, &k, store, &o, err));
+		ok(owner_parse("--chown", cases[i].text, &k, store, &o, err));
 		const Owner *want = &cases[i].owner;
 		if (o.given != want->given || o.has_uid != want->has_uid ||
 			o.has_gid != want->has_gid || o.uid != want->uid || o.gid != want->gid)
@@ -67,13 +67,13 @@ static void no_owners(void **state _unused_)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		Owner o = {.uid = 77};
 		fails(cases[i].code, cases[i].words,
-			owner_parse(cases[i].text, &k, store, &o, err));
+			owner_parse("--chown", cases[i].text, &k, store, &o, err));
 		assert_int_equal(o.uid, 77);
 	}
 	/* nothing to look up in; numbers need nothing */
 	Owner o;
-	fails(ERR_NOT_FOUND, "/etc/passwd", owner_parse("root", &none, store, &o, err));
-	ok(owner_parse("1:2", &none, store, &o, err));
+	fails(ERR_NOT_FOUND, "/etc/passwd", owner_parse("--chown", "root", &none, store, &o, err));
+	ok(owner_parse("--chown", "1:2", &none, store, &o, err));
 }
 
 static void modes(void **state _unused_)
