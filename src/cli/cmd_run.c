@@ -184,6 +184,7 @@ static int run_image(CmdCtx *ctx, Sandbox *sandbox, const RunOptions *o, const S
 	spec.stdio[0] = spec.pass_stdin ? STDIN_FILENO : -1;
 	spec.stdio[1] = STDOUT_FILENO;
 	spec.stdio[2] = STDERR_FILENO;
+	signals_forward(o->tty);
 	r = sandbox_run(sandbox, &spec, NULL, NULL, &result, err);
 	if (r == 0)
 		*ret_status = result.signal ? 128 + result.signal : result.exit_status;
@@ -218,7 +219,8 @@ const Command cmd_run = {
 	.summary = "Run a program in an image, in the sandbox that builds use",
 	.description =
 		"Everything the program writes into its root file system is thrown away. The exit status is\n"
-		"the program's; 125 if cruet itself failed, 126 or 127 if the program could not be started.\n",
+		"the program's; 125 if cruet itself failed, 126 or 127 if the program could not be started.\n"
+		"Signals are passed on to it; the third SIGINT or SIGTERM kills everything.\n",
 	.options = rows,
 	.n_options = ARRAY_SIZE(rows),
 	.options_size = sizeof(RunOptions),

@@ -3,13 +3,15 @@
  * nothing but fork a first process for every request and wait for it. Its end is the end of all runs: the first
  * processes have PR_SET_PDEATHSIG, and everything else lives in their process namespaces.
  *
- * The socket's end (the caller closed it, cancelled, or died) kills all runs at once.
+ * The socket's end (the caller closed it, cancelled, or died) kills all runs at once. Signals that the caller sends to
+ * the helper are passed on to the runs.
  */
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -25,10 +27,12 @@ typedef struct Run {
 
 typedef struct Helper {
 	int sock, self; /* self: a pidfd of this process */
+	int signals;    /* all of them are blocked, and read here */
+	pid_t caller;
 	Seccomp *seccomp;
 	Err *seccomp_error, *isolate_error;
 	VEC(Run) runs;
-	VEC(struct pollfd) polled; /* [0] is the socket, then as runs */
+	VEC(struct pollfd) polled; /* the socket, the signals, then as runs */
 } Helper;
 
 static void reset_signals(void)
@@ -137,25 +141,39 @@ static void kill_all(Helper *h)
 		end_run(h, h->runs.len - 1);
 }
 
+/* Those of the terminal went to everybody already. */
+static void pass_signal(Helper *h)
+{
+	struct signalfd_siginfo info;
+	if (read(h->signals, &info, sizeof(info)) != sizeof(info) || info.ssi_code != SI_USER ||
+		(pid_t)info.ssi_pid != h->caller)
+		return;
+	vec_foreach (&h->runs, run)
+		kill(run->pid, (int)info.ssi_signo);
+}
+
 /* False when the caller is gone. */
 static bool turn(Helper *h)
 {
 	vec_clear(&h->polled);
 	vec_push(&h->polled, ((struct pollfd){.fd = h->sock, .events = POLLIN}));
+	vec_push(&h->polled, ((struct pollfd){.fd = h->signals, .events = POLLIN}));
 	vec_foreach (&h->runs, run)
 		vec_push(&h->polled, ((struct pollfd){.fd = run->pidfd, .events = POLLIN}));
 	if (poll(h->polled.items, h->polled.len, -1) < 0)
 		return errno == EINTR;
 	for (size_t i = h->runs.len; i-- > 0;)
-		if (h->polled.items[i + 1].revents)
+		if (h->polled.items[i + 2].revents)
 			end_run(h, i);
+	if (h->polled.items[1].revents)
+		pass_signal(h);
 	return !h->polled.items[0].revents || take_request(h);
 }
 
 void helper_main(int sock, pid_t caller)
 {
 	/* out of the way of 0 to 2, where a caller started without them may have it */
-	Helper h = {.sock = fcntl(sock, F_DUPFD_CLOEXEC, 3)};
+	Helper h = {.sock = fcntl(sock, F_DUPFD_CLOEXEC, 3), .caller = caller};
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (h.sock < 0 || getppid() != caller)
 		_exit(1);
@@ -163,6 +181,9 @@ void helper_main(int sock, pid_t caller)
 	reset_signals();
 	drop_descriptors(h.sock);
 	h.self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	sigset_t forwarded;
+	sandbox_forwarded(&forwarded);
+	h.signals = signalfd(-1, &forwarded, SFD_CLOEXEC);
 	if (unshare(CLONE_NEWNS) < 0)
 		(void)!refuse(&h.isolate_error);
 	else

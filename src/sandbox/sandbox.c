@@ -79,6 +79,11 @@ void sandbox_cancel(Sandbox *s)
 	(void)shutdown(s->sock, SHUT_WR);
 }
 
+void sandbox_signal(Sandbox *s, int number)
+{
+	(void)kill(s->helper, number);
+}
+
 Sandbox *sandbox_free(Sandbox *s)
 {
 	if (s) {

@@ -73,6 +73,8 @@ int sandbox_run(Sandbox *s, const SandboxSpec *spec, SandboxOutputFn output, voi
 	SandboxResult *ret, Err **err) _warn_unused_;
 /* Kills every run in progress; later runs fail. Async-signal-safe. */
 void sandbox_cancel(Sandbox *s);
+/* The programs of all runs get this signal: SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 or SIGUSR2. Async-signal-safe. */
+void sandbox_signal(Sandbox *s, int number);
 Sandbox *sandbox_free(Sandbox *s);
 DEFINE_FREEP(Sandbox, sandbox_free)
 

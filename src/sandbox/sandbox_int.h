@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <signal.h>
+
 #include "sandbox/sandbox.h"
 
 typedef struct Request {
@@ -18,6 +20,9 @@ typedef struct Request {
 	uint32_t size;  /* of the packed spec */
 } Request;
 enum { REQUEST_NO_NETWORK = 1 << 0, REQUEST_RUNTIME = 1 << 1 };
+/* The signals that sandbox_signal passes on. */
+void sandbox_forwarded(sigset_t *ret);
+
 typedef enum RequestFd {
 	REQUEST_SPEC,
 	REQUEST_REPLY,

@@ -76,12 +76,36 @@ def test_background_processes_die_with_the_program(based):
     assert time.monotonic() - start < 10
 
 
-def test_interrupt_ends_everything(based):
+def started(based, script):
+    """The program once it has said that it is ready."""
+    child = subprocess.Popen([CRUET, "run", "base", "/bin/sh", "-c", script], env=based.env, stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2"])
+def test_signals_reach_the_program(based, name):
+    child = started(based, f"trap 'echo got {name}; exit 7' {name}; echo ready; while :; do sleep 0.05; done")
+    child.send_signal(getattr(signal, f"SIG{name}"))
+    assert child.communicate(timeout=10)[0] == f"got {name}\n" and child.returncode == 7
+
+
+def test_a_signal_that_ends_the_program(based):
     child = subprocess.Popen([CRUET, "run", "base", "/bin/sleep", "1234"], env=based.env, stdout=subprocess.DEVNULL)
     time.sleep(0.5)
     child.send_signal(signal.SIGTERM)
     assert child.wait(timeout=10) == 143
     assert subprocess.run(["pgrep", "-f", "sleep 1234"], capture_output=True, check=False).returncode == 1
+
+
+def test_the_third_signal_ends_a_program_that_ignores_it(based):
+    child = started(based, "trap '' TERM; echo ready; while :; do sleep 0.05; done")
+    for _ in range(2):
+        child.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert child.poll() is None
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(timeout=10) == 143
 
 
 @pytest.mark.engines
