@@ -17,6 +17,8 @@ static void check_error(const Err *err, int lines)
 	assert(err->line >= 0 && err->line <= lines);
 }
 
+static char long_value[8000];
+
 /* Short and long values, an empty one, and one that looks like syntax. */
 static const char *look_up(void *arg _unused_, const char *name)
 {
@@ -29,7 +31,7 @@ static const char *look_up(void *arg _unused_, const char *name)
 	case 2:
 		return "a${b}'\"\\ *c* /x/y.z";
 	case 3:
-		return "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
+		return long_value;
 	default:
 		return NULL;
 	}
@@ -114,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_err_ Err *err = NULL;
 	_cleanup_free_ char *tree = NULL;
 	int lines = 1, line = 0;
+	memset(long_value, 'a', sizeof(long_value) - 1);
 	for (size_t i = 0; i < size; i++)
 		lines += data[i] == '\n';
 	if (dockerfile_parse(text, "Dockerfile", &d, &err) < 0) {
