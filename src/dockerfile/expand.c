@@ -147,8 +147,12 @@ static const char *lookup(Machine *m, Str variable)
 	return value;
 }
 
-/* Shell pattern (only *, ? and escapes) at the start of s; the bytes it takes, SIZE_MAX if it does not match. */
-static size_t match_prefix(Str pattern, Str s, bool greedy)
+/*
+ * Shell pattern (only *, ? and escapes) at the start of s; the bytes it takes, SIZE_MAX if it does not match.
+ * *ret_ran_out: that is because s ended, so that nothing behind its first byte matches either: a star that was
+ * reached has tried everything, and a pattern without one needs more bytes than there are.
+ */
+static size_t match_prefix(Str pattern, Str s, bool greedy, bool *ret_ran_out)
 {
 	size_t best = SIZE_MAX;
 	/* the set of pattern positions reached after i bytes of s */
@@ -164,8 +168,10 @@ static size_t match_prefix(Str pattern, Str s, bool greedy)
 			if (!greedy)
 				return best;
 		}
-		if (i == s.len)
+		if (i == s.len) {
+			*ret_ran_out = best == SIZE_MAX;
 			return best;
+		}
 		memset(b, 0, pattern.len + 1);
 		bool any = false;
 		for (size_t p = 0; p < pattern.len; p++) {
@@ -198,42 +204,69 @@ static size_t match_prefix(Str pattern, Str s, bool greedy)
 	}
 }
 
-static bool matches_whole(Str pattern, Str s)
-{
-	return match_prefix(pattern, s, true) == s.len;
-}
-
 static Str trim_prefix(Str pattern, Str value, bool greedy)
 {
-	size_t n = match_prefix(pattern, value, greedy);
+	bool ran_out;
+	size_t n = match_prefix(pattern, value, greedy, &ran_out);
 	return n == SIZE_MAX ? value : str_slice(value, n, value.len);
+}
+
+static char *reverse(Str s)
+{
+	char *ret = xmalloc(s.len + 1);
+	for (size_t i = 0; i < s.len; i++)
+		ret[s.len - 1 - i] = s.ptr[i];
+	ret[s.len] = '\0';
+	return ret;
+}
+
+/* The pattern of the same texts written backwards: an escape stays in front of what it escapes. */
+static char *reverse_pattern(Str s, size_t *ret_len)
+{
+	char *ret = xmalloc(s.len + 2), *end = ret + s.len + 1, *p = end;
+	for (size_t i = 0; i < s.len; i++) {
+		bool escape = s.ptr[i] == '\\';
+		i += escape && i + 1 < s.len;
+		*--p = s.ptr[i];
+		if (escape)
+			*--p = '\\';
+	}
+	*ret_len = (size_t)(end - p);
+	memmove(ret, p, *ret_len);
+	return ret;
 }
 
 static Str trim_suffix(Str pattern, Str value, bool greedy)
 {
-	/* shortest suffix: try from the end; longest: from the start */
-	for (size_t i = 0; i <= value.len; i++) {
-		size_t cut = greedy ? i : value.len - i;
-		if (matches_whole(pattern, str_slice(value, cut, value.len)))
-			return str_slice(value, 0, cut);
-	}
-	return value;
+	bool ran_out;
+	size_t len;
+	_cleanup_free_ char *backwards = reverse(value);
+	_cleanup_free_ char *mirrored = reverse_pattern(pattern, &len);
+	size_t n =
+		match_prefix((Str){mirrored, len}, (Str){backwards, value.len}, greedy, &ran_out);
+	return n == SIZE_MAX ? value : str_slice(value, 0, value.len - n);
 }
 
 static void replace(Buf *out, Str pattern, Str value, Str by, bool all)
 {
-	bool done = false;
 	for (size_t i = 0; i < value.len;) {
-		size_t n = done && !all
-			? SIZE_MAX
-			: match_prefix(pattern, str_slice(value, i, value.len), true);
+		Str rest = str_slice(value, i, value.len);
+		bool ran_out = false;
+		size_t n = match_prefix(pattern, rest, true, &ran_out);
+		if (ran_out) {
+			buf_str(out, rest);
+			return;
+		}
 		if (n == SIZE_MAX || n == 0) {
 			buf_char(out, value.ptr[i++]);
 			continue;
 		}
 		buf_str(out, by);
 		i += n;
-		done = true;
+		if (!all) {
+			buf_str(out, str_slice(value, i, value.len));
+			return;
+		}
 	}
 }
 

@@ -234,16 +234,14 @@ static int body_onbuild(Instr *i, Err **err)
 {
 	if (i->args.len == 0 || !*i->args.items[0])
 		return needs_arguments(i, "at least one argument", err);
-	static const char *const forbidden[] = {"ONBUILD", "FROM", "MAINTAINER"};
+	static const char *const forbidden[] = {"FROM", "MAINTAINER"};
 	Str text = str_of(i->args.items[0]);
 	size_t end = 0;
 	while (end < text.len && !strchr(" \t", text.ptr[end]))
 		end++;
 	for (size_t k = 0; k < ARRAY_SIZE(forbidden); k++)
 		if (str_eq_nocase(str_slice(text, 0, end), forbidden[k]))
-			return err_set(err, ERR_PARSE,
-				k == 0 ? "chaining ONBUILD via 'ONBUILD ONBUILD' isn't allowed"
-				       : "%s isn't allowed as an ONBUILD trigger",
+			return err_set(err, ERR_PARSE, "%s isn't allowed as an ONBUILD trigger",
 				forbidden[k]);
 	return 0;
 }

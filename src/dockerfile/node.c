@@ -193,10 +193,17 @@ static int parse_health(Str rest, char escape, Node *n, Err **err)
 	return r;
 }
 
+/* A chain is refused here, not later: each link would cost a level of recursion and a copy of the rest. */
 static int parse_trigger(Str rest, char escape, Node *n, Err **err)
 {
+	size_t end = 0;
 	if (rest.len == 0)
 		return 0;
+	while (end < rest.len && !is_space(rest.ptr[end]))
+		end++;
+	if (str_eq_nocase(str_slice(rest, 0, end), "ONBUILD"))
+		return err_set(
+			err, ERR_PARSE, "chaining ONBUILD via 'ONBUILD ONBUILD' isn't allowed");
 	n->next = node_new(STR(""));
 	return node_from_line(rest, escape, &n->next->child, err);
 }
