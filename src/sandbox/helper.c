@@ -142,14 +142,15 @@ static void kill_all(Helper *h)
 }
 
 /* Those of the terminal went to everybody already. */
-static void pass_signal(Helper *h)
+static void pass_signals(Helper *h)
 {
 	struct signalfd_siginfo info;
-	if (read(h->signals, &info, sizeof(info)) != sizeof(info) || info.ssi_code != SI_USER ||
-		(pid_t)info.ssi_pid != h->caller)
-		return;
-	vec_foreach (&h->runs, run)
-		kill(run->pid, (int)info.ssi_signo);
+	while (read(h->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_code != SI_USER || (pid_t)info.ssi_pid != h->caller)
+			continue;
+		vec_foreach (&h->runs, run)
+			kill(run->pid, (int)info.ssi_signo);
+	}
 }
 
 /* False when the caller is gone. */
@@ -166,7 +167,7 @@ static bool turn(Helper *h)
 		if (h->polled.items[i + 2].revents)
 			end_run(h, i);
 	if (h->polled.items[1].revents)
-		pass_signal(h);
+		pass_signals(h);
 	return !h->polled.items[0].revents || take_request(h);
 }
 
@@ -183,7 +184,7 @@ void helper_main(int sock, pid_t caller)
 	h.self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	sigset_t forwarded;
 	sandbox_forwarded(&forwarded);
-	h.signals = signalfd(-1, &forwarded, SFD_CLOEXEC);
+	h.signals = signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (unshare(CLONE_NEWNS) < 0)
 		(void)!refuse(&h.isolate_error);
 	else
