@@ -21,20 +21,16 @@ static int open_index(Store *s, const Digest *diff_id, Index **ret, Err **err)
 	return err_set(err, ERR_CORRUPT, "'%s' belongs to another layer", path);
 }
 
-/* Reads the whole blob once: digest of the bytes, diffID of the tar, index and resume points. */
-static int make_index(Store *s, const Descriptor *layer, const Digest *diff_id, Err **err)
+int layers_make_index(
+	Store *s, Reader *compressed, const Descriptor *layer, const Digest *diff_id, Err **err)
 {
 	_cleanup_(index_builder_freep) IndexBuilder *builder = index_builder_new();
-	_cleanup_close_ int fd = -1;
 	ResumePoints points = {0};
 	Digest digest, real;
 	uint64_t tar_size = 0;
-	int r = store_blob_open(s, &layer->digest, &fd, err);
-	if (r < 0)
-		return r;
-	Reader *raw = digest_reader_new(fd_reader_new(fd, false, digest_str(&layer->digest).s));
+	Reader *raw = digest_reader_new(compressed);
 	_cleanup_(reader_freep) Reader *plain = NULL;
-	r = decompress_reader_auto(raw, &points, NULL, &plain, err);
+	int r = decompress_reader_auto(raw, &points, NULL, &plain, err);
 	if (r == 0)
 		r = layer_index_tar(plain, builder, &real, &tar_size, err);
 	if (r == 0) {
@@ -62,6 +58,16 @@ static int make_index(Store *s, const Descriptor *layer, const Digest *diff_id, 
 	}
 	vec_done(&points);
 	return r;
+}
+
+/* Reads the whole blob once. */
+static int make_index(Store *s, const Descriptor *layer, const Digest *diff_id, Err **err)
+{
+	int fd = -1;
+	int r = store_blob_open(s, &layer->digest, &fd, err);
+	return r < 0 ? r
+		     : layers_make_index(s, fd_reader_new(fd, true, digest_str(&layer->digest).s),
+			       layer, diff_id, err);
 }
 
 int layers_index(Store *s, const Descriptor *layer, const Digest *diff_id, Index **ret, Err **err)

@@ -20,6 +20,11 @@
 int layers_index(Store *s, const Descriptor *layer, const Digest *diff_id, Index **ret, Err **err)
 	_warn_unused_;
 
+/* The same out of the blob's bytes as they come (owned): they and the tar in them must have the digests promised
+ * (ERR_DIGEST). */
+int layers_make_index(Store *s, Reader *compressed, const Descriptor *layer, const Digest *diff_id,
+	Err **err) _warn_unused_;
+
 /* A stack of layers with its merged tree; grows while a stage is built. */
 typedef struct LayerStack {
 	Descriptors layers; /* owned copies */

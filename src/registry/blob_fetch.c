@@ -37,7 +37,7 @@ struct Fetch {
 	Repository *repository;
 	const Descriptor *blob;
 	int fd;
-	void (*grown)(void *arg, uint64_t prefix);
+	bool (*grown)(void *arg, uint64_t prefix);
 	void *arg;
 	pthread_mutex_t mutex; /* of all that follows */
 	Stream streams[MAX_STREAMS];
@@ -162,8 +162,9 @@ static int stream_write(Writer *w, const void *buf, size_t len, Err **err)
 	measure(f);
 	uint64_t prefix = prefix_of(f);
 	pthread_mutex_unlock(&f->mutex);
-	f->grown(f->arg, prefix);
-	return s->cut_short ? err_set(err, ERR_CANCELLED, "the rest is not wanted") : 0;
+	return s->cut_short || !f->grown(f->arg, prefix)
+		? err_set(err, ERR_CANCELLED, "the rest is not wanted")
+		: 0;
 }
 
 static int stream_finish(Writer *w _unused_, Err **err _unused_)
@@ -261,7 +262,7 @@ static int run_stream(void *arg, Err **err _unused_)
 }
 
 int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, uint64_t *io_prefix,
-	void (*grown)(void *arg, uint64_t prefix), void *arg, Err **err)
+	bool (*grown)(void *arg, uint64_t prefix), void *arg, Err **err)
 {
 	static const WriterOps ops = {stream_write, stream_finish, stream_free};
 	if (*io_prefix >= d->size)

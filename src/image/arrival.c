@@ -1,0 +1,164 @@
+#include "image/arrival.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/pool.h"
+#include "image/ingest.h"
+
+/* Between those who write the file and the one who reads it. */
+typedef struct Arrival {
+	Store *store;
+	Repository *from;
+	const Descriptor *layer;
+	Progress *progress;
+	unsigned progress_id;
+	int fd;
+	uint64_t fetched; /* at the end of the fetch: whole up to there */
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	uint64_t prefix; /* readable */
+	bool ended;      /* nothing more will come */
+	bool unwanted;   /* the reader has given up */
+} Arrival;
+
+static bool on_grown(void *arg, uint64_t prefix)
+{
+	Arrival *a = arg;
+	pthread_mutex_lock(&a->mutex);
+	a->prefix = MAX(a->prefix, prefix);
+	bool wanted = !a->unwanted;
+	pthread_cond_signal(&a->changed);
+	pthread_mutex_unlock(&a->mutex);
+	progress_bytes(a->progress, a->progress_id, "download", prefix, a->layer->size);
+	return wanted;
+}
+
+static int fetch(void *arg, Err **err)
+{
+	Arrival *a = arg;
+	int r = repository_blob_fetch(a->from, a->layer, a->fd, &a->fetched, on_grown, a, err);
+	pthread_mutex_lock(&a->mutex);
+	if (r == 0)
+		a->prefix = a->layer->size;
+	a->ended = true;
+	pthread_cond_signal(&a->changed);
+	pthread_mutex_unlock(&a->mutex);
+	return r;
+}
+
+/* The file as it grows. */
+typedef struct ArrivalReader {
+	Reader reader;
+	Arrival *arrival;
+	uint64_t at;
+} ArrivalReader;
+
+static ssize_t arrival_read(Reader *r, void *buf, size_t len, Err **err)
+{
+	ArrivalReader *x = (ArrivalReader *)r;
+	Arrival *a = x->arrival;
+	pthread_mutex_lock(&a->mutex);
+	while (a->prefix <= x->at && !a->ended)
+		pthread_cond_wait(&a->changed, &a->mutex);
+	uint64_t there = a->prefix > x->at ? a->prefix - x->at : 0;
+	pthread_mutex_unlock(&a->mutex);
+	if (there == 0)
+		return x->at == a->layer->size
+			? 0
+			: err_set(err, ERR_CANCELLED, "the blob did not come to its end");
+	ssize_t n;
+	while ((n = pread(a->fd, buf, (size_t)MIN(there, (uint64_t)len), (off_t)x->at)) < 0)
+		if (errno != EINTR)
+			return err_sys(err, "read the blob");
+	x->at += (uint64_t)n;
+	return n;
+}
+
+static void arrival_free(Reader *r)
+{
+	free(r);
+}
+
+static Reader *arrival_reader(Arrival *a)
+{
+	static const ReaderOps ops = {arrival_read, arrival_free};
+	ArrivalReader *x = xnew(ArrivalReader);
+	*x = (ArrivalReader){.reader = {&ops}, .arrival = a};
+	return &x->reader;
+}
+
+/* One thread brings it, this one reads; the fetch's error is the cause when both fail. */
+static int bring(Arrival *a, const Digest *diff_id, Err **err)
+{
+	_cleanup_err_ Err *of_fetch = NULL, *of_reader = NULL;
+	pthread_mutex_init(&a->mutex, NULL);
+	pthread_cond_init(&a->changed, NULL);
+	a->prefix = a->fetched;
+	Job *job = thread_start("arrival", fetch, a);
+	int r = layers_make_index(a->store, arrival_reader(a), a->layer, diff_id, &of_reader);
+	pthread_mutex_lock(&a->mutex);
+	a->unwanted = r < 0;
+	pthread_mutex_unlock(&a->mutex);
+	int fetched = job_wait(job, &of_fetch);
+	pthread_cond_destroy(&a->changed);
+	pthread_mutex_destroy(&a->mutex);
+	if (r == 0 && fetched == 0)
+		return 0;
+	return err_move(err, err_is(of_reader, ERR_CANCELLED) || r == 0 ? &of_fetch : &of_reader);
+}
+
+static bool is_here(Store *s, const Descriptor *d)
+{
+	uint64_t size = 0;
+	return store_blob_has(s, &d->digest, &size) && size == d->size;
+}
+
+int layer_arrive(Store *s, Repository *from, const Descriptor *layer, const Digest *diff_id,
+	Progress *progress, unsigned progress_id, Err **err)
+{
+	_cleanup_(partial_blob_freep) PartialBlob *partial = NULL;
+	_cleanup_(index_freep) Index *index = NULL;
+	uint64_t prefix = 0;
+	ERR_SCOPE(err, "Layer %.19s", digest_str(&layer->digest).s);
+	if (!is_here(s, layer)) {
+		int r = store_partial_open(s, &layer->digest, &partial, &prefix, err);
+		if (r < 0)
+			return r;
+	}
+	if (is_here(s, layer)) /* always, or since another process was waited for */
+		return layers_index(s, layer, diff_id, &index, err);
+	for (;;) {
+		_cleanup_err_ Err *e = NULL;
+		uint64_t old = MIN(prefix, layer->size);
+		Arrival a = {.store = s,
+			.from = from,
+			.layer = layer,
+			.progress = progress,
+			.progress_id = progress_id,
+			.fd = partial_blob_fd(partial),
+			.fetched = old};
+		if (bring(&a, diff_id, &e) == 0)
+			return partial_blob_commit(partial, layer->size, err);
+		bool wrong =
+			err_is(e, ERR_DIGEST) || err_is(e, ERR_CORRUPT) || err_is(e, ERR_LIMIT);
+		if (wrong && old > 0 && ftruncate(a.fd, 0) == 0) {
+			prefix = 0; /* the old part may be what was wrong */
+			continue;
+		}
+		if (wrong)
+			partial_blob_discard(partial);
+		return err_move(err, &e);
+	}
+}
+
+int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Err **err)
+{
+	_cleanup_(blob_writer_freep) BlobWriter *writer = NULL;
+	if (is_here(s, blob))
+		return 0;
+	int r = store_blob_begin(s, &writer, err);
+	if (r == 0)
+		r = repository_blob_get(from, blob, 0, blob_writer_stream(writer), err);
+	return r < 0 ? r : blob_writer_commit(writer, &blob->digest, blob->size, NULL, NULL, err);
+}
