@@ -9,6 +9,36 @@
 #define OWN_LINE  "\001"      /* in it: the table's own */
 #define MAX_DEPTH 64 /* tables within tables; toml++ itself allows 32 brackets within brackets */
 
+static bool is_triple(Str text, size_t at)
+{
+	return at + 2 < text.len && text.ptr[at + 1] == text.ptr[at] &&
+		text.ptr[at + 2] == text.ptr[at];
+}
+
+/* From the quote at `at` to behind the one that closes it; a text on one line ends with the line at the latest. */
+static size_t skip_text(Str text, size_t at, unsigned *io_line)
+{
+	char quote = text.ptr[at];
+	bool multi = is_triple(text, at);
+	at += multi ? 3 : 1;
+	while (at < text.len) {
+		char c = text.ptr[at];
+		if (c == quote && (!multi || is_triple(text, at))) {
+			/* up to two more may stand before the three that end it */
+			for (unsigned n = 0;
+				n < (multi ? 5 : 1) && at < text.len && text.ptr[at] == quote; n++)
+				at++;
+			return at;
+		}
+		if (c == '\n' && !multi)
+			return at;
+		if (c == '\\' && quote == '"' && ++at == text.len)
+			break;
+		*io_line += text.ptr[at++] == '\n';
+	}
+	return text.len;
+}
+
 /*
  * A key of a hundred thousand dotted parts makes as many tables within each other, and toml++ would go down them by
  * recursion. So dots outside of texts and comments are counted before it sees anything: between two of the bytes that
@@ -17,36 +47,15 @@
 static unsigned deepest_key(Str text)
 {
 	unsigned dots = 0, line = 1;
-	char quote = 0;
-	bool multi = false, comment = false;
+	bool comment = false;
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
-		bool triple = i + 2 < text.len && text.ptr[i + 1] == c && text.ptr[i + 2] == c;
-		line += c == '\n';
-		if (comment) {
-			comment = c != '\n';
-		} else if (quote) {
-			if (c == '\\' && quote == '"') {
-				line += i + 1 < text.len && text.ptr[i + 1] == '\n';
-				i++;
-			} else if (c == '\n' && !multi) {
-				quote = 0;
-			} else if (c == quote && (!multi || triple)) {
-				/* up to two more quotes may stand before the three that end it */
-				for (unsigned n = 0; multi && n < 4 && i + 1 < text.len &&
-					text.ptr[i + 1] == quote;
-					n++)
-					i++;
-				quote = 0;
-			}
+		if (!comment && (c == '"' || c == '\'')) {
+			i = skip_text(text, i, &line) - 1;
 			continue;
-		} else if (c == '"' || c == '\'') {
-			quote = c;
-			multi = triple;
-			i += triple ? 2 : 0;
-		} else if (c == '#') {
-			comment = true;
 		}
+		line += c == '\n';
+		comment = c == '#' || (comment && c != '\n');
 		if (c == '\n' || c == '=' || c == ',')
 			dots = 0;
 		else if (c == '.' && !comment && ++dots > MAX_DEPTH)
