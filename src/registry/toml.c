@@ -40,28 +40,36 @@ static size_t skip_text(Str text, size_t at, unsigned *io_line)
 }
 
 /*
- * A key of a hundred thousand dotted parts makes as many tables within each other, and toml++ would go down them by
- * recursion. So dots outside of texts and comments are counted before it sees anything: between two of the bytes that
- * end a key there may be MAX_DEPTH.
+ * What toml++ 3.3 would stumble over is found before it sees anything: a key of a hundred thousand dotted parts, which
+ * makes as many tables within each other that it goes down by recursion, and characters other than ASCII's where TOML
+ * has none (its tables of blanks and letters lead nowhere for some). Dots are counted between the bytes that end a key.
  */
-static unsigned deepest_key(Str text)
+static int check_text(Str text, const char *file, Err **err)
 {
 	unsigned dots = 0, line = 1;
 	bool comment = false;
-	for (size_t i = 0; i < text.len; i++) {
+	int r = 0;
+	for (size_t i = 0; i < text.len && r == 0; i++) {
 		char c = text.ptr[i];
 		if (!comment && (c == '"' || c == '\'')) {
 			i = skip_text(text, i, &line) - 1;
 			continue;
 		}
-		line += c == '\n';
 		comment = c == '#' || (comment && c != '\n');
 		if (c == '\n' || c == '=' || c == ',')
 			dots = 0;
-		else if (c == '.' && !comment && ++dots > MAX_DEPTH)
-			return line;
+		else if (comment)
+			continue;
+		else if (c == '.' && ++dots > MAX_DEPTH)
+			r = err_set(err, ERR_LIMIT, "a key has more than %d parts", MAX_DEPTH);
+		else if (c != '\t' && c != '\r' && (c < 0x20 || c > 0x7e))
+			r = err_set(err, ERR_PARSE,
+				"a character that may stand in quotes and comments only");
+		line += c == '\n';
 	}
-	return 0;
+	if (r < 0)
+		err_at(err, file, (int)line);
+	return r;
 }
 
 /* ---- building the tree ---- */
@@ -174,14 +182,12 @@ int toml_parse(Str text, const char *file, json_t **ret, Err **err)
 {
 	Builder b = {0};
 	char message[256] = "";
-	unsigned line = deepest_key(text);
-	int r = 0;
-	if (line) {
-		r = err_set(err, ERR_LIMIT, "a key has more than %d parts", MAX_DEPTH);
-		err_at(err, file, (int)line);
+	if (str_starts(text, "\xef\xbb\xbf"))
+		text = str_slice(text, 3, text.len);
+	int r = check_text(text, file, err);
+	if (r < 0)
 		return r;
-	}
-	line = toml_events(
+	unsigned line = toml_events(
 		text.len ? text.ptr : "", text.len, on_event, &b, message, sizeof(message));
 	if (line)
 		r = err_set(err, ERR_PARSE, "%s", message);

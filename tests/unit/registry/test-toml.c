@@ -91,6 +91,11 @@ static void mistakes(void **state)
 	fails_at(1, ERR_PARSE, STR("x = \"a\\u0000b\""));
 	fails_at(1, ERR_PARSE, STR("x = \"\xff\""));
 	fails_at(1, ERR_PARSE, STR("\0"));
+	fails_at(1, ERR_PARSE, STR("[\1]"));
+	fails_at(2, ERR_PARSE, STR("\n[=x]"));
+	fails_at(1, ERR_PARSE, STR("[[!"));
+	fails_at(2, ERR_PARSE, STR("# \xca\x9a\nx\xca\x9a = 1"));
+	json_decref(parse("\xef\xbb\xbfx = '\xca\x9a' # \xca\x9a\r\n"));
 	_cleanup_json_ json_t *empty = parse("");
 	assert_true(json_is_object(empty));
 }
