@@ -40,9 +40,9 @@ static size_t skip_text(Str text, size_t at, unsigned *io_line)
 }
 
 /*
- * What toml++ 3.3 would stumble over is found before it sees anything: a key of a hundred thousand dotted parts, which
- * makes as many tables within each other that it goes down by recursion, and characters other than ASCII's where TOML
- * has none (its tables of blanks and letters lead nowhere for some). Dots are counted between the bytes that end a key.
+ * A key of a hundred thousand dotted parts makes as many tables within each other, and toml++ goes down them by
+ * recursion: so dots are counted before it sees anything, between the bytes that end a key. Characters other than
+ * ASCII's, which it allows in keys, are refused where TOML has none.
  */
 static int check_text(Str text, const char *file, Err **err)
 {
