@@ -6,6 +6,7 @@
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_ENABLE_WINDOWS_COMPAT 0
+#define TOML_FLOAT_CHARCONV 1 /* without it, numbers are read by streams, which bring a megabyte of locales */
 #define TOML_MAX_NESTED_VALUES 32
 /* "[" before what is no key would end the program by an assertion; without it, it is the error that comes next */
 #define TOML_ASSERT(expr) static_assert(true)
