@@ -1,33 +1,44 @@
 #include "base/base64.h"
 
-#include <openssl/evp.h>
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-#define MAX_TEXT (1u << 30)
-
-char *base64_encode(Str bytes)
+char *base64_encode(Str data)
 {
-	char *out = xmalloc(4 * ((bytes.len + 2) / 3) + 1);
-	EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)bytes.ptr, (int)bytes.len);
+	char *out = xmalloc((data.len + 2) / 3 * 4 + 1), *p = out;
+	for (size_t i = 0; i < data.len; i += 3) {
+		size_t n = MIN(data.len - i, (size_t)3);
+		uint32_t v = 0;
+		for (size_t k = 0; k < 3; k++)
+			v = v << 8 | (k < n ? (uint8_t)data.ptr[i + k] : 0u);
+		for (size_t k = 0; k < 4; k++)
+			*p++ = k <= n ? letters[v >> (18 - 6 * k) & 63] : '=';
+	}
+	*p = '\0';
 	return out;
 }
 
-int base64_decode(Str text, char **ret, size_t *ret_len, Err **err)
+bool base64_decode(Str text, char **ret, size_t *ret_len)
 {
-	text = str_trim(text);
-	size_t padding = 0;
-	while (padding < 2 && padding < text.len && text.ptr[text.len - 1 - padding] == '=')
-		padding++;
-	if (text.len % 4 || text.len > MAX_TEXT)
-		return err_set(
-			err, ERR_PARSE, "the length of a base64 text is not a multiple of 4");
-	unsigned char *out = xmalloc(text.len / 4 * 3 + 1);
-	int n = EVP_DecodeBlock(out, (const unsigned char *)text.ptr, (int)text.len);
-	if (n < 0) {
-		free(out);
-		return err_set(err, ERR_PARSE, "a text is no base64");
+	while (text.len && text.ptr[text.len - 1] == '=')
+		text.len--;
+	if (text.len % 4 == 1)
+		return false;
+	char *out = xmalloc(text.len / 4 * 3 + 4);
+	size_t len = 0;
+	uint32_t v = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		const char *at = text.ptr[i] ? strchr(letters, text.ptr[i]) : NULL;
+		if (!at) {
+			explicit_bzero(out, len);
+			free(out);
+			return false;
+		}
+		v = v << 6 | (uint32_t)(at - letters);
+		if (i % 4)
+			out[len++] = (char)(v >> (6 - 2 * (i % 4)));
 	}
-	*ret_len = (size_t)n - padding;
-	out[*ret_len] = 0;
-	*ret = (char *)out;
-	return 0;
+	out[len] = '\0';
+	*ret = out;
+	*ret_len = len;
+	return true;
 }

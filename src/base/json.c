@@ -39,7 +39,8 @@ static int check_shape(Str text, const char *name, Err **err)
 	return 0;
 }
 
-static int parse(Str text, size_t max_size, const char *name, size_t flags, json_t **ret, Err **err)
+static int parse(Str text, size_t max_size, const char *name, size_t flags, bool secret,
+	json_t **ret, Err **err)
 {
 	json_error_t e;
 	if (text.len > max_size)
@@ -49,20 +50,45 @@ static int parse(Str text, size_t max_size, const char *name, size_t flags, json
 		return r;
 	json_t *j = json_loadb(text.ptr ? text.ptr : "", text.len, flags, &e);
 	if (!j)
-		return err_set(err, ERR_CORRUPT, "%s: malformed JSON at line %d, column %d: %s",
-			name, e.line, e.column, e.text);
+		return err_set(err, ERR_CORRUPT, "%s: malformed JSON at line %d, column %d%s%s",
+			name, e.line, e.column, secret ? "" : ": ", secret ? "" : e.text);
 	*ret = j;
 	return 0;
 }
 
 int json_parse(Str text, size_t max_size, const char *name, json_t **ret, Err **err)
 {
-	return parse(text, max_size, name, JSON_REJECT_DUPLICATES, ret, err);
+	return parse(text, max_size, name, JSON_REJECT_DUPLICATES, false, ret, err);
 }
 
 int json_parse_nul(Str text, size_t max_size, const char *name, json_t **ret, Err **err)
 {
-	return parse(text, max_size, name, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, ret, err);
+	return parse(
+		text, max_size, name, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, false, ret, err);
+}
+
+int json_parse_secret(Str text, size_t max_size, const char *name, json_t **ret, Err **err)
+{
+	return parse(text, max_size, name, JSON_REJECT_DUPLICATES, true, ret, err);
+}
+
+static void wipe_texts(json_t *value)
+{
+	size_t i;
+	const char *key;
+	json_t *item;
+	json_array_foreach(value, i, item) wipe_texts(item);
+	json_object_foreach(value, key, item) wipe_texts(item);
+	if (json_is_string(value))
+		explicit_bzero(
+			(char *)(uintptr_t)json_string_value(value), json_string_length(value));
+}
+
+void json_wipe(json_t *value)
+{
+	if (value)
+		wipe_texts(value);
+	json_decref(value);
 }
 
 static int wrong_type(const char *path, const char *name, const char *expected, Err **err)

@@ -19,6 +19,12 @@ int json_parse(Str text, size_t max_size, const char *name, json_t **ret, Err **
 int json_parse_nul(Str text, size_t max_size, const char *name, json_t **ret, Err **err)
 	_warn_unused_;
 
+/* The same for documents with secrets: errors quote nothing of the text. */
+int json_parse_secret(Str text, size_t max_size, const char *name, json_t **ret, Err **err)
+	_warn_unused_;
+/* Overwrites the texts in it, then json_decref. The value must have no other owner. NULL is fine. */
+void json_wipe(json_t *value);
+
 typedef enum JsonType {
 	JSON_FIELD_STRING,  /* char *, owned */
 	JSON_FIELD_U64,     /* uint64_t, not negative */

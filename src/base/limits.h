@@ -21,3 +21,6 @@
 #define LIMIT_INFLATE_RATIO   1100u         /* of gzip: deflate itself cannot pass 1032 */
 #define LIMIT_INFLATE_SLACK   (1u << 20)    /* bytes beyond the ratio, for short streams */
 #define LIMIT_ZSTD_WINDOW_LOG 27            /* 128 MiB: the window of zstd --ultra and --long */
+#define LIMIT_CONFIG_SIZE                                                                          \
+	(1u << 20) /* bytes of registries.conf, hosts.toml, auth.json, config.json */
+#define LIMIT_CERTIFICATES (4u << 20) /* bytes of all certificate authorities for one server */

@@ -73,7 +73,7 @@ static void add_choices(Buf *out, const char *metavar)
 /* "build/--progress | …) list='auto tty …' ;;" for every flag with a value. verb: a pattern. */
 static void add_flag(Buf *out, const char *verb, const Option *o)
 {
-	if (o->type == OPTION_GROUP || o->type == OPTION_FLAG)
+	if (o->type == OPTION_GROUP || option_is_flag(o))
 		return;
 	buf_printf(out, "\t%s/--%s", verb, o->name);
 	if (o->letter)

@@ -49,6 +49,11 @@ static int unknown(const OptionSet *sets, size_t n_sets, Str name, Err **err)
 	return r;
 }
 
+bool option_is_flag(const Option *o)
+{
+	return o->type == OPTION_FLAG || o->type == OPTION_FLAG_OFF;
+}
+
 bool option_has_choices(const Option *o)
 {
 	return o->metavar && strchr(o->metavar, '|') && !strchr(o->metavar, '=');
@@ -88,6 +93,12 @@ static int store_value(const Option *o, void *target, const char *value, Err **e
 	switch (o->type) {
 	case OPTION_FLAG:
 		return store_bool(o, at, value, err);
+	case OPTION_FLAG_OFF: {
+		bool on = false;
+		int bad = store_bool(o, &on, value, err);
+		*(bool *)at = bad == 0 ? !on : *(bool *)at;
+		return bad;
+	}
 	case OPTION_STRING:
 		free(*(char **)at);
 		*(char **)at = xstrdup(value);
@@ -131,7 +142,7 @@ static int parse_long(const OptionSet *sets, size_t n_sets, Args *args, Err **er
 	const Option *o = find_long(sets, n_sets, name, &set);
 	if (!o)
 		return unknown(sets, n_sets, name, err);
-	if (o->type != OPTION_FLAG && !value) {
+	if (!option_is_flag(o) && !value) {
 		if (args->at >= args->argc)
 			return err_set(err, ERR_USAGE, "flag '--%s' needs a value: %s", o->name,
 				o->metavar);
@@ -148,7 +159,7 @@ static int parse_short(const OptionSet *sets, size_t n_sets, Args *args, Err **e
 		const Option *o = find_letter(sets, n_sets, *p, &set);
 		if (!o)
 			return err_set(err, ERR_USAGE, "unknown flag '-%c'", *p);
-		if (o->type == OPTION_FLAG) {
+		if (option_is_flag(o)) {
 			int r = store_value(o, set->target, NULL, err);
 			if (r < 0)
 				return r;

@@ -8,12 +8,13 @@
 #include "base/str.h"
 
 typedef enum OptionType {
-	OPTION_FLAG,    /* bool; --name or --name=true|false */
-	OPTION_STRING,  /* char *, owned; last wins */
-	OPTION_STRINGS, /* StrVec, appended */
-	OPTION_COUNT,   /* unsigned */
-	OPTION_LEVEL,   /* int, may be negative */
-	OPTION_GROUP,   /* no option: a heading in --help (name = heading) */
+	OPTION_FLAG,     /* bool; --name or --name=true|false */
+	OPTION_FLAG_OFF, /* bool, the opposite: --name=false sets it */
+	OPTION_STRING,   /* char *, owned; last wins */
+	OPTION_STRINGS,  /* StrVec, appended */
+	OPTION_COUNT,    /* unsigned */
+	OPTION_LEVEL,    /* int, may be negative */
+	OPTION_GROUP,    /* no option: a heading in --help (name = heading) */
 } OptionType;
 
 typedef struct Option {
@@ -25,6 +26,7 @@ typedef struct Option {
 	const char *help;    /* no dot at the end */
 } Option;
 
+bool option_is_flag(const Option *o);     /* takes no word as its value */
 bool option_has_choices(const Option *o); /* its metavar is "a|b|c" */
 
 /* Rows every verb has (help, root, debug …) are parsed by main from the same kind of table. */

@@ -1,13 +1,68 @@
 #include "cli/terminal.h"
 
+#include <stdio.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "cli/screen_text.h"
 
 bool terminal_is(int fd)
 {
 	return isatty(fd) == 1;
+}
+
+#define MAX_ANSWER 4096
+
+static int read_line(char *line, size_t *ret_len, Err **err)
+{
+	size_t len = 0;
+	for (;;) {
+		char c;
+		ssize_t n = read(STDIN_FILENO, &c, 1);
+		int r = cancel_check(err);
+		if (r < 0)
+			return r;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, "read the terminal");
+		if (n == 0 || c == '\n')
+			break;
+		if (len + 1 == MAX_ANSWER)
+			return err_set(
+				err, ERR_LIMIT, "a line of more than %u bytes", MAX_ANSWER - 1);
+		line[len++] = c;
+	}
+	*ret_len = len;
+	return 0;
+}
+
+int terminal_ask(const char *question, bool hidden, char **ret, Err **err)
+{
+	char line[MAX_ANSWER];
+	struct termios before, without_echo;
+	size_t len = 0;
+	bool changed = false;
+	fflush(stdout);
+	fprintf(stderr, "%s", question);
+	if (hidden && tcgetattr(STDIN_FILENO, &before) == 0) {
+		without_echo = before;
+		without_echo.c_lflag &= ~(tcflag_t)ECHO;
+		changed = tcsetattr(STDIN_FILENO, TCSAFLUSH, &without_echo) == 0;
+		if (!changed)
+			return err_sys(err, "hide what is typed");
+	}
+	int r = read_line(line, &len, err);
+	if (changed) {
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+		fputs("\n", stderr);
+	}
+	if (r == 0)
+		*ret = xstrndup(line, len);
+	explicit_bzero(line, sizeof(line));
+	return r;
 }
 
 static bool is_dumb(void)

@@ -6,6 +6,9 @@
 /* The escape sequence if fd is a terminal and colours are wanted (NO_COLOR, TERM=dumb), else "". */
 const char *terminal_color(int fd, const char *sequence);
 bool terminal_is(int fd);
+/* One line of standard input, which is a terminal, without its end. hidden: what is typed is not shown. *ret owned; overwrite
+ * it when it is a secret. ERR_CANCELLED. */
+int terminal_ask(const char *question, bool hidden, char **ret, Err **err) _warn_unused_;
 /* A terminal whose cursor can be moved (TERM is set, and not dumb). */
 bool terminal_moves(int fd);
 /* Whether lines too long for a window made narrower are broken, as nearly every terminal does today. */

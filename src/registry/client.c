@@ -162,15 +162,15 @@ static void attempt_done(Attempt *a)
 	free(a->authorization);
 }
 
-static char *call_url(const Repository *p, const Endpoint *e, bool plain, const Call *call)
+static char *call_url(const Endpoint *e, bool plain, const Call *call)
 {
 	if (call->url)
 		return xstrdup(call->url);
 	char *url = xasprintf("%s://%s%s%s%s%s", plain ? "http" : "https", e->address, e->prefix,
 		e->repository ? "/" : "", e->repository ? e->repository : "", call->path);
-	if (!e->mirror || !p || cstr_eq(e->host, p->host))
+	if (!e->ns)
 		return url;
-	char *with_ns = url_with_query(url, "ns", p->host);
+	char *with_ns = url_with_query(url, "ns", e->ns);
 	free(url);
 	return with_ns;
 }
@@ -258,7 +258,7 @@ static bool fall_back_to_http(Attempt *a, const Err *e)
 		return false;
 	__atomic_store_n(&host->plain, true, __ATOMIC_RELAXED);
 	free(a->url);
-	a->url = call_url(a->repository, a->endpoint, true, a->call);
+	a->url = call_url(a->endpoint, true, a->call);
 	return true;
 }
 
@@ -358,7 +358,7 @@ int endpoint_call(Repository *p, const Endpoint *e, const Call *call, HttpRespon
 		.repository = p,
 		.endpoint = e,
 		.call = call,
-		.url = call_url(p, e, plain, call),
+		.url = call_url(e, plain, call),
 		.scopes = call_scopes(e, call),
 	};
 	*ret = (HttpResponse){0};

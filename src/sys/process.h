@@ -21,6 +21,17 @@ int process_run(const StrVec *argv, Err **err) _warn_unused_;
 /* As many files may be open as the hard limit has it. Programs started before keep what they had. */
 void process_raise_files(void);
 
+typedef struct ProcessTalk {
+	const StrVec *argv; /* argv[0] is looked for in $PATH unless it has a slash */
+	Str input;          /* its stdin, a file in memory: never touches a disk */
+	unsigned seconds;   /* it is killed then: ERR_TIMEOUT */
+	Buf *output;        /* its stdout; past its bound the program is killed: ERR_LIMIT */
+	Buf *errors;        /* its stderr; past its bound the rest is dropped */
+} ProcessTalk;
+/* Runs a program to its end. *ret_status as of wait(2), whatever it is. ERR_NOT_FOUND: no such program. Other threads
+ * may run. */
+int process_talk(const ProcessTalk *t, int *ret_status, Err **err) _warn_unused_;
+
 /* All of the data, however often interrupted; false and errno. */
 bool write_all(int fd, const void *data, size_t len);
 

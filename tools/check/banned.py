@@ -9,7 +9,7 @@ BANNED = ("strcpy", "strcat", "strncpy", "strncat", "sprintf", "vsprintf", "strt
           "gets", "system", "popen")
 pattern = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
 problems = []
-for path in files(".c", ".h", under=("src",)):
+for path in files(".c", ".cc", ".h", under=("src",)):
     text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), path.read_text(), flags=re.S)
     for number, line in enumerate(text.splitlines(), 1):
         code = re.sub(r'"(\\.|[^"\\])*"', '""', line)

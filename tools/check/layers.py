@@ -30,7 +30,7 @@ HOMES = {
 }
 
 problems = []
-for path in files(".c", ".h", under=("src",)):
+for path in files(".c", ".cc", ".h", under=("src",)):
     folder = path.relative_to(ROOT / "src").parts[0]
     if folder not in USES:
         problems.append(f"{path.relative_to(ROOT)}: folder '{folder}' is not in the table of tools/check/layers.py")
@@ -49,7 +49,7 @@ for path in files(".c", ".h", under=("src",)):
             if system and re.match(pattern, system[1]) and folder not in homes:
                 problems.append(f"{where}: <{system[1]}> belongs to {', '.join(homes)}")
 names = {}
-for path in files(".c", ".h", under=("src",)):
+for path in files(".c", ".cc", ".h", under=("src",)):
     if path.name in names:
         problems.append(f"{path.relative_to(ROOT)}: the name is taken by {names[path.name]}")
     names[path.name] = path.relative_to(ROOT)

@@ -4,7 +4,7 @@ from common import ROOT, files, finish, output
 
 MAX_FILE, MAX_FUNCTION, MAX_COMPLEXITY = 900, 120, 25
 problems = []
-sources = files(".c", ".h", ".py", under=("src", "tests", "tools", "bench"))
+sources = files(".c", ".cc", ".h", ".py", under=("src", "tests", "tools", "bench"))
 for path in sources:
     lines = path.read_text(errors="replace").count("\n")
     if lines > MAX_FILE:

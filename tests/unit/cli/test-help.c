@@ -53,7 +53,7 @@ static void all_rows(void **state)
 			const Option *o = &c->options[k];
 			if (o->type == OPTION_GROUP)
 				continue;
-			assert_true((o->metavar != NULL) == (o->type != OPTION_FLAG));
+			assert_true((o->metavar != NULL) == !option_is_flag(o));
 			assert_true(o->help[0] && !str_ends(str_of(o->help), "."));
 			assert_false(o->letter && letters[(unsigned char)o->letter]);
 			letters[(unsigned char)o->letter] = true;

@@ -41,6 +41,47 @@ static void programs(void **state)
 	assert_non_null(strstr(err->message, "cannot be executed"));
 }
 
+static int talk(
+	const char *script, Str input, unsigned seconds, Buf *output, Buf *errors, Err **err)
+{
+	int status = -1;
+	_cleanup_strvec_ StrVec argv = {0};
+	strvec_push(&argv, "sh");
+	strvec_push(&argv, "-c");
+	strvec_push(&argv, script);
+	int r = process_talk(&(ProcessTalk){&argv, input, seconds, output, errors}, &status, err);
+	return r < 0 ? r : status;
+}
+
+static void conversations(void **state)
+{
+	(void)state;
+	Buf output = BUF_INIT(1000), errors = BUF_INIT(10);
+	_cleanup_err_ Err *err = NULL, *limit = NULL, *late = NULL, *absent = NULL;
+	assert_int_equal(talk("cat /dev/stdin; echo '0123456789abcdef' >&2", STR("hello"), 10,
+				 &output, &errors, NULL),
+		0);
+	assert_string_equal(output.ptr, "hello");
+	assert_string_equal(errors.ptr, "0123456789");
+	buf_clear(&output);
+	/* more input than a pipe takes, never read */
+	_cleanup_free_ char *big = xcalloc(1, 1 << 20);
+	int status = talk("exit 3", (Str){big, 1 << 20}, 10, &output, &errors, NULL);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+	assert_int_equal(talk("yes", STR(""), 10, &output, &errors, &limit), -ERR_LIMIT);
+	buf_clear(&output);
+	assert_int_equal(talk("exec sleep 60", STR(""), 1, &output, &errors, &late), -ERR_TIMEOUT);
+	assert_int_equal(talk("exec >&- 2>&-; exec sleep 60", STR(""), 1, &output, &errors, NULL),
+		-ERR_TIMEOUT);
+	_cleanup_strvec_ StrVec none = {0};
+	strvec_push(&none, "no-such-program");
+	assert_int_equal(
+		process_talk(&(ProcessTalk){&none, STR(""), 1, &output, &errors}, &status, &absent),
+		-ERR_NOT_FOUND);
+	buf_done(&output);
+	buf_done(&errors);
+}
+
 static void forked_with_pidfd(void **state)
 {
 	(void)state;
@@ -116,6 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(programs),
+		cmocka_unit_test(conversations),
 		cmocka_unit_test(forked_with_pidfd),
 		cmocka_unit_test(descriptors),
 		cmocka_unit_test(writing),

@@ -1,0 +1,80 @@
+#include <stdio.h>
+
+#include "cli/format.h"
+#include "cli/progress_sink.h"
+#include "cli/registry_flags.h"
+#include "cli/signals.h"
+#include "image/pull.h"
+
+typedef struct PullArgs {
+	RegistryFlags registry;
+	char *platform, *progress;
+	bool all, quiet;
+} PullArgs;
+
+static const Option rows[] = {
+	{'a', "all-platforms", OPTION_FLAG, offsetof(PullArgs, all), NULL,
+		"every platform of the image, not only one"},
+	{0, "platform", OPTION_STRING, offsetof(PullArgs, platform), "OS/ARCH[/VARIANT]",
+		"take the image for this platform (default: this machine's)"},
+	{0, "progress", OPTION_STRING, offsetof(PullArgs, progress), PROGRESS_METAVAR,
+		"how to show progress on standard error (auto: tty on a terminal, else plain)"},
+	{'q', "quiet", OPTION_FLAG, offsetof(PullArgs, quiet), NULL, "no progress"},
+	REGISTRY_FLAG_ROWS(PullArgs, registry),
+};
+
+static int pull_one(Store *store, Registry *registry, const char *operand,
+	const PullOptions *options, Err **err)
+{
+	Reference name = {0};
+	PulledImage pulled = {0};
+	ERR_SCOPE(err, "Pulling '%s'", operand);
+	int r = reference_parse(str_of(operand), &name, err);
+	if (r < 0)
+		return r;
+	r = image_pull(store, registry, &name, options, &pulled, err);
+	if (r == 0) {
+		_cleanup_free_ char *familiar = reference_familiar(&name);
+		printf("%s %s\n", familiar, digest_str(&pulled.descriptor.digest).s);
+	}
+	descriptor_done(&pulled.descriptor);
+	reference_done(&name);
+	return r;
+}
+
+static int run_pull(CmdCtx *ctx, void *options, const StrVec *operands, Err **err)
+{
+	const PullArgs *a = options;
+	RegistrySettings settings;
+	_cleanup_(registry_freep) Registry *registry = NULL;
+	_cleanup_(progress_sink_freep) Progress *progress = NULL;
+	_cleanup_(platform_done) Platform platform = {0};
+	signals_install(NULL);
+	int r = registry_flags_settings(&a->registry, &settings, err);
+	if (r == 0)
+		r = platform_argument(a->platform, &platform, err);
+	if (r == 0)
+		r = progress_sink_new(a->quiet, a->progress, "Pulling", &progress, err);
+	if (r == 0)
+		r = registry_new(&settings, progress, &registry, err);
+	PullOptions o = {.platform = &platform, .all = a->all, .progress = progress};
+	for (size_t i = 0; r == 0 && i < operands->len; i++)
+		r = pull_one(ctx->store, registry, operands->items[i], &o, err);
+	return r;
+}
+
+const Command cmd_pull = {
+	.name = "pull",
+	.operands = "NAME[:TAG|@DIGEST]…",
+	.summary = "Fetch images from a registry into the store",
+	.description =
+		"Layers are verified, inflated and indexed while they arrive. What was cut off goes on the\n"
+		"next time; what is known is not fetched again. Prints name and digest.\n",
+	.options = rows,
+	.n_options = ARRAY_SIZE(rows),
+	.options_size = sizeof(PullArgs),
+	.needs = NEEDS_STORE,
+	.min_operands = 1,
+	.max_operands = UINT32_MAX,
+	.run = run_pull,
+};

@@ -1,0 +1,46 @@
+/* The flags of the verbs that talk to registries. A verb has a RegistryFlags in its options and these rows among its own. */
+#pragma once
+
+#include "cli/option.h"
+#include "registry/settings.h"
+
+typedef struct RegistryFlags {
+	char *authfile, *creds, *ca_file, *cert_dir, *registries_conf, *hosts_dir;
+	bool no_creds, insecure, plain_http;
+} RegistryFlags;
+
+/* Rows for a table of Options; T: the verb's options struct, m: its RegistryFlags. */
+#define REGISTRY_AUTHFILE_ROW(T, m)                                                                \
+	{                                                                                          \
+		0, "authfile", OPTION_STRING, offsetof(T, m.authfile), "FILE",                     \
+			"file with credentials (default: $REGISTRY_AUTH_FILE and the usual ones)"  \
+	}
+#define REGISTRY_CREDS_ROWS(T, m)                                                                  \
+	{0, "creds", OPTION_STRING, offsetof(T, m.creds), "USER:PASSWORD",                         \
+		"use these credentials; others can see them in the list of processes"},            \
+	{                                                                                          \
+		0, "no-creds", OPTION_FLAG, offsetof(T, m.no_creds), NULL,                         \
+			"ask as nobody, whatever credentials there are"                            \
+	}
+#define REGISTRY_TLS_ROWS(T, m)                                                                    \
+	{0, "tls-verify", OPTION_FLAG_OFF, offsetof(T, m.insecure), NULL,                          \
+		"check the registry's certificate (--tls-verify=false: do not)"},                  \
+		{0, "plain-http", OPTION_FLAG, offsetof(T, m.plain_http), NULL,                    \
+			"speak HTTP without TLS"},                                                 \
+		{0, "ca-file", OPTION_STRING, offsetof(T, m.ca_file), "FILE",                      \
+			"trust the certificate authorities in this PEM file too"},                 \
+		{0, "cert-dir", OPTION_STRING, offsetof(T, m.cert_dir), "DIR",                     \
+			"take *.crt, *.cert and *.key from here instead of certs.d"},              \
+		{0, "registries-conf", OPTION_STRING, offsetof(T, m.registries_conf), "FILE",      \
+			"read this registries.conf instead of the usual one"},                     \
+	{                                                                                          \
+		0, "hosts-dir", OPTION_STRING, offsetof(T, m.hosts_dir), "DIR",                    \
+			"look for containerd's hosts.toml here (default /etc/containerd/certs.d)"  \
+	}
+#define REGISTRY_FLAG_ROWS(T, m)                                                                   \
+	{0, "Registry options", OPTION_GROUP, 0, NULL, NULL}, REGISTRY_AUTHFILE_ROW(T, m),         \
+		REGISTRY_CREDS_ROWS(T, m), REGISTRY_TLS_ROWS(T, m)
+
+/* *ret borrows from the flags. ERR_USAGE: flags that contradict each other. */
+int registry_flags_settings(const RegistryFlags *flags, RegistrySettings *ret, Err **err)
+	_warn_unused_;

@@ -1,0 +1,112 @@
+"""login and logout: where credentials are kept and how they go. The registry of login is a little one of its own."""
+import base64
+import http.server
+import json
+import os
+import stat
+import threading
+
+import pytest
+
+
+@pytest.fixture
+def home(cruet, tmp_path):
+    for name in ("REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME"):
+        cruet.env.pop(name, None)
+    cruet.env.update(HOME=str(tmp_path / "home"), XDG_RUNTIME_DIR=str(tmp_path / "run"))
+    (tmp_path / "run").mkdir()
+    return tmp_path
+
+
+def keep(path, auths):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"other": 1, "auths": auths}))
+
+
+def test_logout_removes_from_every_file(cruet, home):
+    first, second = home / "run/containers/auth.json", home / "home/.docker/config.json"
+    keep(first, {"ghcr.io": {"auth": "YTpi"}, "quay.io": {"auth": "YTpi"}})
+    keep(second, {"https://ghcr.io/v2/": {"auth": "YTpi"}, "https://index.docker.io/v1/": {"auth": "YTpi"}})
+    out = cruet.run("logout", "ghcr.io").out
+    assert str(first) in out and str(second) in out
+    assert json.loads(first.read_text()) == {"other": 1, "auths": {"quay.io": {"auth": "YTpi"}}}
+    assert stat.S_IMODE(first.stat().st_mode) == 0o600
+    cruet.run("logout")
+    assert json.loads(second.read_text()) == {"other": 1, "auths": {}}
+    assert "no credentials for 'ghcr.io'" in cruet.fails(7, "logout", "ghcr.io")
+    cruet.run("logout", "--all")
+    assert json.loads(first.read_text())["auths"] == {}
+    cruet.fails(2, "logout", "--all", "ghcr.io")
+
+
+def test_logout_of_a_named_file(cruet, home):
+    path = home / "auth.json"
+    keep(path, {"r/ns": {"auth": "YTpi"}, "r": {"auth": "YTpi"}})
+    cruet.run("logout", "--authfile", path, "r/ns")
+    assert list(json.loads(path.read_text())["auths"]) == ["r"]
+    path.write_text('{"auths": {"r": {"auth": "c2VjcmV0')
+    err = cruet.fails(9, "logout", "--authfile", path, "r")
+    assert str(path) in err and "c2Vj" not in err
+
+
+class Registry(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        good = self.headers.get("Authorization") == "Basic " + base64.b64encode(b"user:pass:word").decode()
+        self.send_response(200 if good else 401)
+        if not good:
+            self.send_header("WWW-Authenticate", 'Basic realm="test"')
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def registry(cruet):
+    if "  login " not in cruet.run("help").out:
+        pytest.skip("there is no login in this build")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_login_keeps_what_is_right(cruet, home, registry):
+    path = home / "run/containers/auth.json"
+    cruet.fails(4, "login", "-u", "user", "--password-stdin", registry, input=b"wrong\n")
+    assert not path.exists()
+    out = cruet.run("login", "-u", "user", "--password-stdin", registry, input=b"pass:word\n").out
+    assert str(path) in out
+    auth = json.loads(path.read_text())["auths"][registry]["auth"]
+    assert base64.b64decode(auth) == b"user:pass:word"
+    assert "pass:word" not in out
+    done = cruet.run("login", "-u", "user", "-p", "pass:word", registry)
+    assert "warning" in done.err
+    cruet.run("logout", registry)
+    assert json.loads(path.read_text())["auths"] == {}
+
+
+def test_login_that_cannot_be(cruet, home, registry):
+    assert "--username" in cruet.fails(2, "login", registry)
+    assert "--password-stdin" in cruet.fails(2, "login", "-u", "user", registry)
+    cruet.fails(2, "login", "--password-stdin", registry, input=b"x")
+    cruet.fails(2, "login", "-u", "a:b", "--password-stdin", registry, input=b"x")
+    cruet.fails(2, "login", "-u", "a", "--password-stdin", registry, input=b"\n")
+    cruet.fails(2, "login", "-u", "a", "--password-stdin", "no such host", input=b"x")
+
+
+def test_login_with_a_helper(cruet, home, registry):
+    helper = home / "bin/docker-credential-keep"
+    helper.parent.mkdir()
+    helper.write_text('#!/bin/sh\ncat >"$HOME/kept"\n')
+    helper.chmod(0o755)
+    config = home / "home/.docker/config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text(json.dumps({"credHelpers": {registry: "keep"}}))
+    cruet.env["PATH"] = f"{helper.parent}:{os.environ['PATH']}"
+    cruet.run("login", "-u", "user", "--password-stdin", registry, input=b"pass:word")
+    kept = json.loads((home / "home/kept").read_text())
+    assert kept == {"ServerURL": registry, "Username": "user", "Secret": "pass:word"}
+    assert json.loads(config.read_text()) == {"credHelpers": {registry: "keep"}, "auths": {registry: {}}}
