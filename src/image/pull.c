@@ -112,7 +112,7 @@ static int pull_manifest(Pull *p, const Descriptor *d, Str bytes, Err **err)
 {
 	_cleanup_(manifest_done) Manifest m = {0};
 	_cleanup_(config_done) ImageConfig config = {0};
-	_cleanup_buf_ Buf text = BUF_INIT(0);
+	_cleanup_buf_ Buf text = BUF_INIT(LIMIT_MANIFEST_SIZE);
 	_cleanup_free_ char *name = xasprintf("manifest %s", digest_str(&d->digest).s);
 	int r = manifest_parse(bytes, name, &m, err);
 	if (r == 0 && m.layers.len > LIMIT_LAYERS)
@@ -154,7 +154,7 @@ static int pull_tree(Pull *p, const Descriptor *d, Str bytes, unsigned depth, Er
 	const Descriptor *chosen = image_index_select(&index, want);
 	if (!chosen && !p->options->all) {
 		_cleanup_free_ char *text = platform_format(want);
-		Buf have = BUF_INIT(0);
+		Buf have = BUF_INIT(LIMIT_MANIFEST_SIZE);
 		vec_foreach (&index.manifests, m) {
 			_cleanup_free_ char *one =
 				m->has_platform ? platform_format(&m->platform) : NULL;
@@ -167,7 +167,7 @@ static int pull_tree(Pull *p, const Descriptor *d, Str bytes, unsigned depth, Er
 	}
 	platform_done(&host);
 	vec_foreach (&index.manifests, m) {
-		_cleanup_buf_ Buf text = BUF_INIT(0);
+		_cleanup_buf_ Buf text = BUF_INIT(LIMIT_MANIFEST_SIZE);
 		if (r < 0 || (!p->options->all && m != chosen))
 			continue;
 		r = get_manifest(p, m, &text, err);
@@ -182,7 +182,7 @@ int image_pull(Store *s, Registry *registry, const Reference *name, const PullOp
 {
 	Pull p = {.store = s, .options = options};
 	_cleanup_(repository_freep) Repository *repository = NULL;
-	_cleanup_buf_ Buf bytes = BUF_INIT(0);
+	_cleanup_buf_ Buf bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
 	_cleanup_free_ char *full = reference_full(name);
 	Descriptor top = {0};
 	int r = repository_open(registry, name, false, &repository, err);

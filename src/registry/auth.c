@@ -185,7 +185,7 @@ static void form_add(Buf *form, const char *name, const char *value)
 static int post_for_token(Auth *auth, const Account *a, const char *scopes, HttpRequest *q,
 	HttpResponse *answer, Err **err)
 {
-	Buf form = BUF_INIT(0);
+	Buf form = BUF_INIT(SIZE_MAX / 2);
 	StrVec headers = {0};
 	form_add(&form, "grant_type", a->credentials.identity_token ? "refresh_token" : "password");
 	form_add(&form, "service", a->service ? a->service : "");

@@ -347,10 +347,30 @@ static void explain(const Attempt *a, Err **err)
 	err_prefix(err, "%s %s", a->call->method, shown);
 }
 
+/*
+ * A server on this machine is asked in plain HTTP first: most speak nothing else, and to set up TLS costs more than all
+ * the rest. One that speaks TLS says 400 or hangs up. Nothing secret is in the question.
+ */
+static void probe(Registry *r, const Endpoint *e, HostState *host)
+{
+	_cleanup_(http_response_done) HttpResponse answer = {0};
+	_cleanup_free_ char *url = xasprintf("http://%s/v2/", e->address);
+	HttpRequest q = {.method = "GET", .url = url, .connect_seconds = e->connect_seconds};
+	if (e->scheme != SCHEME_HTTPS_OR_HTTP || __atomic_load_n(&host->known, __ATOMIC_RELAXED) ||
+		!(cstr_starts(e->address, "127.") || cstr_starts(e->address, "localhost") ||
+			cstr_starts(e->address, "[::1]")))
+		return;
+	if (http_perform(r->http, &q, &answer, NULL) < 0 || answer.status == 400)
+		return;
+	__atomic_store_n(&host->plain, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&host->known, true, __ATOMIC_RELAXED);
+}
+
 int endpoint_call(Repository *p, const Endpoint *e, const Call *call, HttpResponse *ret,
 	char **ret_url, Err **err)
 {
 	HostState *host = host_state(p->registry, e->address);
+	probe(p->registry, e, host);
 	bool plain = e->scheme == SCHEME_HTTP ||
 		(e->scheme == SCHEME_HTTPS_OR_HTTP &&
 			__atomic_load_n(&host->plain, __ATOMIC_RELAXED));

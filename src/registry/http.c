@@ -236,11 +236,11 @@ static bool set_body(Exchange *x)
 	const HttpRequest *q = x->request;
 	const Libcurl *curl = x->http->curl;
 	CURL *c = x->curl;
+	(void)curl->easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_SIZE);
 	if (q->upload)
 		return curl->easy_setopt(c, CURLOPT_UPLOAD, 1L) == 0 &&
 			curl->easy_setopt(c, CURLOPT_READFUNCTION, on_upload) == 0 &&
 			curl->easy_setopt(c, CURLOPT_READDATA, x) == 0 &&
-			curl->easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_SIZE) == 0 &&
 			curl->easy_setopt(
 				c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->upload_size) == 0;
 	if (strcmp(q->method, "HEAD") == 0)
@@ -276,6 +276,8 @@ static bool set_up(Exchange *x)
 	long connect = q->connect_seconds ? (long)q->connect_seconds : HTTP_CONNECT_SECONDS;
 	long stall = q->stall_seconds ? (long)q->stall_seconds : HTTP_STALL_SECONDS;
 	set_headers(x);
+	/* refused while the handle still has the buffer of its last connection, which has that size */
+	(void)curl->easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
 	return curl->easy_setopt(c, CURLOPT_URL, q->url) == 0 &&
 		curl->easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method) == 0 &&
 		curl->easy_setopt(c, CURLOPT_ERRORBUFFER, x->error_text) == 0 &&
@@ -284,7 +286,6 @@ static bool set_up(Exchange *x)
 		/* several connections move more than several streams of one */
 		curl->easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == 0 &&
 		curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == 0 &&
-		curl->easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER_SIZE) == 0 &&
 		curl->easy_setopt(c, CURLOPT_CONNECTTIMEOUT, connect) == 0 &&
 		curl->easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) == 0 &&
 		curl->easy_setopt(c, CURLOPT_LOW_SPEED_TIME, stall) == 0 &&
@@ -375,7 +376,8 @@ int http_perform(Http *h, const HttpRequest *request, HttpResponse *ret, Err **e
 	int r = cancel_check(err);
 	if (r < 0)
 		return r;
-	*ret = (HttpResponse){.body = BUF_INIT(0)};
+	*ret = (HttpResponse){
+		.body = BUF_INIT(request->max_body ? request->max_body : HTTP_MAX_BODY)};
 	_cleanup_free_ char *host = url_host(request->url);
 	Handle handle = take_handle(h, host);
 	if (!handle.curl) {

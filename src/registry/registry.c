@@ -138,7 +138,7 @@ int repository_manifest(
 	_cleanup_(http_response_done) HttpResponse answer = {0};
 	_cleanup_free_ char *path = xasprintf("/manifests/%s", target);
 	_cleanup_free_ char *what = xasprintf("manifest '%s' of '%s'", target, p->path);
-	_cleanup_buf_ Buf own = BUF_INIT(0);
+	_cleanup_buf_ Buf own = BUF_INIT(LIMIT_MANIFEST_SIZE);
 	StrVec headers = {0};
 	Digest digest;
 	unsigned can = is_digest(target, &digest) ? ENDPOINT_PULL : ENDPOINT_RESOLVE;
@@ -335,7 +335,7 @@ int repository_referrers(
 		/* a registry without the API: clients keep the list under a tag (distribution-spec, "Referrers Tag
 		 * Schema") */
 		_cleanup_free_ char *tag = xasprintf("sha256-%s", digest_hex(d).s);
-		_cleanup_buf_ Buf bytes = BUF_INIT(0);
+		_cleanup_buf_ Buf bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
 		Descriptor list = {0};
 		e = err_free(e);
 		r = repository_manifest(p, tag, &list, &bytes, &e);

@@ -151,7 +151,7 @@ bool url_is_link_local(const char *url)
 
 char *url_escape(const char *text)
 {
-	Buf out = BUF_INIT(0);
+	Buf out = BUF_INIT(SIZE_MAX / 2);
 	for (const char *c = text; *c; c++) {
 		if (isalnum((unsigned char)*c) || strchr("-._~", *c))
 			buf_char(&out, *c);
@@ -180,7 +180,7 @@ static bool shown_parameter(Str name)
 
 char *url_shown(const char *url)
 {
-	Buf out = BUF_INIT(0);
+	Buf out = BUF_INIT(SIZE_MAX / 2);
 	Str rest = str_of(url), word;
 	ssize_t mark = str_find(rest, '?');
 	if (mark < 0)
