@@ -230,6 +230,53 @@ Job *thread_start(const char *name, JobFn fn, void *arg)
 	return job;
 }
 
+/* ---- one after the other, several at a time ---- */
+
+typedef struct Each {
+	size_t n, next;
+	EachFn fn;
+	void *arg;
+	pthread_mutex_t mutex;
+	Err *error; /* the first */
+	bool failed;
+} Each;
+
+static int each_loop(void *arg, Err **err _unused_)
+{
+	Each *e = arg;
+	for (;;) {
+		_cleanup_err_ Err *mine = NULL;
+		pthread_mutex_lock(&e->mutex);
+		size_t i = e->failed ? e->n : e->next;
+		e->next = i + 1;
+		pthread_mutex_unlock(&e->mutex);
+		if (i >= e->n)
+			return 0;
+		if (e->fn(e->arg, i, &mine) == 0)
+			continue;
+		pthread_mutex_lock(&e->mutex);
+		if (!e->failed)
+			e->error = TAKE_PTR(mine);
+		e->failed = true;
+		pthread_mutex_unlock(&e->mutex);
+	}
+}
+
+int threads_each(size_t n, unsigned at_once, EachFn fn, void *arg, Err **err)
+{
+	Each e = {.n = n, .fn = fn, .arg = arg};
+	size_t others = n > 1 ? MIN(n, (size_t)at_once) - 1 : 0;
+	_cleanup_free_ Job **jobs = xnew_n(Job *, others + 1);
+	pthread_mutex_init(&e.mutex, NULL);
+	for (size_t i = 0; i < others; i++)
+		jobs[i] = thread_start("each", each_loop, &e);
+	(void)each_loop(&e, NULL);
+	for (size_t i = 0; i < others; i++)
+		(void)job_wait(jobs[i], NULL);
+	pthread_mutex_destroy(&e.mutex);
+	return err_move(err, &e.error);
+}
+
 /* ---- ring ---- */
 
 typedef struct Ring Ring;

@@ -27,6 +27,11 @@ bool job_done(const Job *job); /* without waiting */
  * do that: what fills the Ring may never get a worker). Same Job interface: job_wait joins it. */
 Job *thread_start(const char *name, JobFn fn, void *arg);
 
+/* fn(arg, i) for each i below n, at_once of them at a time on threads of their own (they may block). The first failure
+ * stops what has not begun, and is returned. */
+typedef int (*EachFn)(void *arg, size_t i, Err **err);
+int threads_each(size_t n, unsigned at_once, EachFn fn, void *arg, Err **err) _warn_unused_;
+
 /* Bounded pipe: the writer blocks when capacity bytes are unread. Each end is freed on its own thread;
  * freeing the reader early makes writes fail with ERR_CANCELLED, freeing the writer without finish
  * makes reads fail with ERR_CANCELLED. */

@@ -1,7 +1,5 @@
 #include "image/pull.h"
 
-#include <pthread.h>
-
 #include "base/limits.h"
 #include "base/pool.h"
 #include "image/arrival.h"
@@ -22,13 +20,11 @@ typedef struct Layers {
 	Pull *pull;
 	const Manifest *manifest;
 	const ImageConfig *config; /* NULL: blobs of an artifact, which are not looked into */
-	pthread_mutex_t mutex;
-	size_t next;
-	Err *error; /* the first */
 } Layers;
 
-static int arrive(Layers *l, size_t i, Err **err)
+static int arrive(void *arg, size_t i, Err **err)
 {
+	const Layers *l = arg;
 	Pull *p = l->pull;
 	const Descriptor *layer = &l->manifest->layers.items[i];
 	unsigned id = progress_next_id();
@@ -47,38 +43,10 @@ static int arrive(Layers *l, size_t i, Err **err)
 	return err_move(err, &e);
 }
 
-static int take_layers(void *arg, Err **err _unused_)
-{
-	Layers *l = arg;
-	for (;;) {
-		_cleanup_err_ Err *e = NULL;
-		pthread_mutex_lock(&l->mutex);
-		size_t i = l->error ? l->manifest->layers.len : l->next++;
-		pthread_mutex_unlock(&l->mutex);
-		if (i >= l->manifest->layers.len)
-			return 0;
-		if (arrive(l, i, &e) == 0)
-			continue;
-		pthread_mutex_lock(&l->mutex);
-		if (!l->error)
-			l->error = TAKE_PTR(e);
-		pthread_mutex_unlock(&l->mutex);
-	}
-}
-
 static int pull_layers(Pull *p, const Manifest *m, const ImageConfig *config, Err **err)
 {
-	Layers l = {.pull = p, .manifest = m, .config = config};
-	Job *jobs[LAYERS_AT_ONCE] = {0};
-	pthread_mutex_init(&l.mutex, NULL);
-	for (size_t i = 1; i < MIN(m->layers.len, (size_t)LAYERS_AT_ONCE); i++)
-		jobs[i] = thread_start("layers", take_layers, &l);
-	(void)take_layers(&l, NULL);
-	for (size_t i = 1; i < LAYERS_AT_ONCE; i++)
-		if (jobs[i])
-			(void)job_wait(jobs[i], NULL);
-	pthread_mutex_destroy(&l.mutex);
-	return err_move(err, &l.error);
+	Layers l = {p, m, config};
+	return threads_each(m->layers.len, LAYERS_AT_ONCE, arrive, &l, err);
 }
 
 /* ---- manifests ---- */
