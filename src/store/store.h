@@ -10,11 +10,12 @@
  *	cache/			 build records, context hash caches	(written by build/), blocks (image/)
  *	mounts/			 cache mounts				(written by build/)
  *	logs/			 whole output of RUN steps		(written by build/)
+ *	registry/		 what serve/ keeps beside the names	(store/kept.h)
  *	tmp/			 work in flight; what no lock protects is garbage
  *	locks/
  *
- * Locking: every process holds locks/store shared while it works; gc takes it exclusive, so that
- * nothing in flight is ever collected. index.json is changed under locks/index. Blobs are immutable;
+ * Locking: every process holds locks/store shared while it works (a server only in turns: store/kept.h); gc takes it
+ * exclusive, so that nothing in flight is ever collected. index.json is changed under locks/index. Blobs are immutable;
  * adding one that is there already is a no-op. Crash-safe: a blob or index.json appears by rename only.
  */
 #pragma once
@@ -109,8 +110,8 @@ typedef struct GcReport {
 		images_removed, logs_removed, locks_removed;
 	StrVec problems; /* check: what is wrong, one sentence each */
 } GcReport;
-/* Removes what neither a name nor (keep_cache) a build record reaches: blobs, layers/<diffID>,
- * trees/<chainID>, old logs, files of locks that nobody holds, temporary files. Waits for other processes that work on the store, up to a bound: then
+/* Removes what neither a name nor a kept manifest nor (keep_cache) a build record reaches: blobs, layers/<diffID>,
+ * trees/<chainID>, old logs, old uploads, files of locks that nobody holds, temporary files. Waits for other processes that work on the store, up to a bound: then
  * ERR_TIMEOUT. check takes the shared lock only. */
 int store_gc(Store *s, const GcOptions *options, GcReport *ret, Err **err) _warn_unused_;
 void gc_report_done(GcReport *r);
