@@ -34,10 +34,11 @@ typedef struct Repo {
 struct Catalog {
 	Store *store;
 	pthread_mutex_t lock;
-	Map nodes; /* hex digest → Node, all that were ever seen */
-	Map repos; /* store repository → Repo */
-	Map kept;  /* file name → KeptManifest */
-	struct stat names_seen, kept_seen;
+	Map nodes;  /* hex digest → Node, all that were ever seen */
+	Map repos;  /* store repository → Repo */
+	Map kept;   /* file name → KeptManifest */
+	Map hidden; /* file names */
+	struct stat names_seen, kept_seen, hidden_seen;
 	bool fresh;
 };
 
@@ -71,6 +72,7 @@ Catalog *catalog_new(Store *s)
 	c->nodes = MAP_INIT(node_free);
 	c->repos = MAP_INIT(repo_free);
 	c->kept = MAP_INIT(kept_free);
+	c->hidden = MAP_INIT(NULL);
 	pthread_mutex_init(&c->lock, NULL);
 	return c;
 }
@@ -81,6 +83,7 @@ Catalog *catalog_free(Catalog *c)
 		return NULL;
 	map_done(&c->repos);
 	map_done(&c->kept);
+	map_done(&c->hidden);
 	map_done(&c->nodes);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
@@ -189,17 +192,43 @@ static int read_kept(Catalog *c, Err **err)
 	return r;
 }
 
+static int scan_hidden(void *arg, const char *dir _unused_, const char *file, Err **err _unused_)
+{
+	Catalog *c = arg;
+	map_put(&c->hidden, str_of(file), c);
+	return 0;
+}
+
+static int read_hidden(Catalog *c, Err **err)
+{
+	map_done(&c->hidden);
+	c->hidden = MAP_INIT(NULL);
+	return store_each(c->store, STORE_HIDDEN, scan_hidden, c, err);
+}
+
+static bool is_hidden(const Catalog *c, const char *repository, const Digest *d)
+{
+	if (c->hidden.live == 0)
+		return false;
+	_cleanup_free_ char *file = store_kept_file(repository, d);
+	return map_has(&c->hidden, str_of(file));
+}
+
 /* With the lock. */
 static int refresh(Catalog *c, Err **err)
 {
-	struct stat names, kept;
+	struct stat names, kept, hidden;
 	look(c->store, "index.json", &names);
 	look(c->store, STORE_KEPT, &kept);
+	look(c->store, STORE_HIDDEN, &hidden);
 	bool same_kept = c->fresh && same_file(&kept, &c->kept_seen);
-	if (c->fresh && same_kept && same_file(&names, &c->names_seen))
+	bool same_hidden = c->fresh && same_file(&hidden, &c->hidden_seen);
+	if (same_kept && same_hidden && same_file(&names, &c->names_seen))
 		return 0;
 	StoreNames all = {0};
 	int r = same_kept ? 0 : read_kept(c, err);
+	if (r == 0 && !same_hidden)
+		r = read_hidden(c, err);
 	if (r == 0)
 		r = store_names(c->store, &all, err);
 	if (r < 0)
@@ -216,7 +245,8 @@ static int refresh(Catalog *c, Err **err)
 	}
 	c->names_seen = names;
 	c->kept_seen = kept;
-	c->fresh = settled(&names) && settled(&kept);
+	c->hidden_seen = hidden;
+	c->fresh = settled(&names) && settled(&kept) && settled(&hidden);
 	return 0;
 }
 
@@ -292,12 +322,12 @@ static Node *find_below(Catalog *c, Node *index, const Digest *d, unsigned depth
 	return NULL;
 }
 
-static Node *find_in(Catalog *c, Repo *repo, const char *tag, const Digest *d)
+static Node *find_in(Catalog *c, Repo *repo, const char *name, const char *tag, const Digest *d)
 {
 	if (tag)
 		return map_get(&repo->tags, str_of(tag));
 	Node *n = map_get(&repo->held, str_of(digest_hex(d).s));
-	if (n)
+	if (n || is_hidden(c, name, d))
 		return n;
 	map_foreach (&repo->held, it) {
 		n = find_below(c, it->value, d, 0);
@@ -328,7 +358,7 @@ int catalog_manifest(Catalog *c, const StrVec *repositories, const char *tag, co
 		return r;
 	for (size_t i = 0; i < repositories->len; i++) {
 		Repo *repo = map_get(&c->repos, str_of(repositories->items[i]));
-		Node *n = repo ? find_in(c, repo, tag, d) : NULL;
+		Node *n = repo ? find_in(c, repo, repositories->items[i], tag, d) : NULL;
 		if (!n)
 			continue;
 		*ret = (Descriptor){
@@ -447,7 +477,7 @@ int catalog_blob_user(Catalog *c, const Digest *blob, Digest *ret_manifest, Err 
 	return leave(c, 0);
 }
 
-int catalog_manifest_held(Catalog *c, const Digest *manifest, bool indexes, Err **err)
+int catalog_manifest_held(Catalog *c, const Digest *manifest, Err **err)
 {
 	int r = enter(c, err);
 	if (r < 0)
@@ -455,8 +485,7 @@ int catalog_manifest_held(Catalog *c, const Digest *manifest, bool indexes, Err 
 	map_foreach (&c->repos, it) {
 		map_foreach (&((Repo *)it->value)->held, held) {
 			Node *n = held->value;
-			if ((!indexes && digest_eq(&n->digest, manifest)) ||
-				find_below(c, n, manifest, 0))
+			if (digest_eq(&n->digest, manifest) || find_below(c, n, manifest, 0))
 				return leave(c, 1);
 		}
 	}

@@ -32,9 +32,8 @@ int catalog_referrers(Catalog *c, const StrVec *repositories, const Digest *d,
 /* 1 and the first manifest of the store that names the blob, or 0. */
 int catalog_blob_user(Catalog *c, const Digest *blob, Digest *ret_manifest, Err **err)
 	_warn_unused_;
-/* 1 if a name, a kept manifest or an index holds it anywhere in the store, else 0. indexes: only those count. */
-int catalog_manifest_held(Catalog *c, const Digest *manifest, bool indexes, Err **err)
-	_warn_unused_;
+/* 1 if a name, a kept manifest or an index of them holds it anywhere in the store, else 0. */
+int catalog_manifest_held(Catalog *c, const Digest *manifest, Err **err) _warn_unused_;
 /* Every tag under which the repository has the manifest. */
 int catalog_tags_of(Catalog *c, const char *repository, const Digest *d, StrVec *ret, Err **err)
 	_warn_unused_;

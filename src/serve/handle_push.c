@@ -110,6 +110,8 @@ static int name_it(
 	}
 	if (r == 0)
 		r = store_tag(v->store, &names, d, err);
+	if (r == 0)
+		store_unhide(v->store, repository, &d->digest);
 	return r < 0 ? r : store_unkeep(v->store, repository, &d->digest, err);
 }
 
@@ -224,14 +226,15 @@ static int delete_tag(Request *q, Err **err)
 	return r;
 }
 
-/* Whatever keeps it in this repository goes. Part of an index that stays, its blob goes, unless others want it too. */
+/* Whatever keeps it in these repositories goes; where an index still names it, it is hidden. */
 static int delete_digest(Request *q, const Digest *d, Err **err)
 {
 	Serve *v = q->serve;
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < q->names.len; i++) {
-		_cleanup_strvec_ StrVec tags = {0};
+		_cleanup_strvec_ StrVec tags = {0}, one = {0};
 		const char *repository = q->names.items[i];
+		Descriptor still = {0};
 		r = catalog_tags_of(v->catalog, repository, d, &tags, err);
 		for (size_t t = 0; r == 0 && t < tags.len; t++) {
 			_cleanup_free_ char *name = xasprintf("%s:%s", repository, tags.items[t]);
@@ -239,33 +242,17 @@ static int delete_digest(Request *q, const Digest *d, Err **err)
 		}
 		if (r == 0)
 			r = store_unkeep(v->store, repository, d, err);
-	}
-	if (r == 0)
-		r = catalog_manifest_held(v->catalog, d, false, err);
-	if (r == 0) { /* an entry of index.json without a name, from when a tag moved on */
-		(void)!store_forget(v->store, d, NULL);
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	Descriptor still = {0};
-	if (catalog_manifest(v->catalog, &q->names, NULL, d, &still, NULL, NULL) < 0)
-		return 0;
-	descriptor_done(&still);
-	_cleanup_strvec_ StrVec everywhere = {0};
-	r = catalog_repositories(v->catalog, &everywhere, err);
-	for (size_t i = 0; r == 0 && i < everywhere.len; i++) {
-		_cleanup_strvec_ StrVec one = {0};
-		strvec_push(&one, everywhere.items[i]);
-		bool other = !strvec_has(&q->names, one.items[0]) &&
-			catalog_manifest(v->catalog, &one, NULL, d, &still, NULL, NULL) == 0;
-		if (!other)
+		strvec_push(&one, repository);
+		if (r < 0 || catalog_manifest(v->catalog, &one, NULL, d, &still, NULL, NULL) < 0)
 			continue;
 		descriptor_done(&still);
-		return err_set(err, ERR_EXISTS,
-			"the manifest is part of an index that '%s' has too", one.items[0]);
+		r = store_hide(v->store, repository, d, err);
 	}
-	return r < 0 ? r : store_blob_remove(v->store, d, err);
+	if (r == 0)
+		r = catalog_manifest_held(v->catalog, d, err);
+	if (r == 0) /* an entry of index.json without a name, from when a tag moved on */
+		(void)!store_forget(v->store, d, NULL);
+	return MIN(r, 0);
 }
 
 static void delete_manifest(Request *q)
@@ -293,8 +280,6 @@ static void delete_manifest(Request *q)
 	}
 	if (r == 0)
 		response_status(&q->reply, 202);
-	else if (e->code == ERR_EXISTS)
-		response_error(&q->reply, 405, "UNSUPPORTED", "%s", e->message);
 	else
 		response_failure(&q->reply, e, "MANIFEST_UNKNOWN");
 }

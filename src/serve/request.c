@@ -10,9 +10,9 @@
 
 #include "serve/reponame.h"
 
-#define DISCARD_MAX   (4u << 20) /* of a body that nobody wants; past it the connection is closed */
-#define BODY_GRACE_MS 30000      /* then a body must have come at BODY_MIN_RATE on average */
-#define BODY_MIN_RATE 256        /* bytes a second */
+#define DISCARD_MAX   (64u << 20) /* of a body that nobody wants; past it the connection is closed */
+#define BODY_GRACE_MS 30000       /* then a body must have come at BODY_MIN_RATE on average */
+#define BODY_MIN_RATE 256         /* bytes a second */
 #define SOURCE_BLOCK  (64u << 10)
 
 static const struct {

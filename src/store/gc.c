@@ -249,7 +249,7 @@ static int sweep_upload(void *arg, const char *dir, const char *name, Err **err)
 	return discard(w, path, err);
 }
 
-/* Kept manifests that nothing but themselves keeps go with the untagged images. */
+/* Kept manifests that nothing but themselves keeps go with the untagged images; what hides a manifest goes with it. */
 static int sweep_kept(void *arg, const char *dir, const char *name, Err **err)
 {
 	Pending *p = arg;
@@ -257,7 +257,8 @@ static int sweep_kept(void *arg, const char *dir, const char *name, Err **err)
 	if (dash && map_has(&p->reach->blobs, str_of(dash + 1)))
 		return 0;
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
-	p->sweep->count = &p->sweep->report->images_removed;
+	p->sweep->count = strcmp(dir, STORE_KEPT) == 0 ? &p->sweep->report->images_removed
+						       : &p->sweep->report->temps_removed;
 	return discard(p->sweep, path, err);
 }
 
@@ -269,6 +270,8 @@ static int sweep_registry(Sweep *w, Reach *reach, Err **err)
 		r = store_each(w->store, STORE_KEPT, sweep_kept, &p, err);
 	if (r == 0)
 		r = sweep_temps(w, STORE_KEPT, err);
+	if (r == 0)
+		r = store_each(w->store, STORE_HIDDEN, sweep_kept, &p, err);
 	if (r == 0)
 		r = store_each(w->store, STORE_PENDING, sweep_pending, &p, err);
 	return r < 0 ? r : store_each(w->store, STORE_UPLOADS, sweep_upload, w, err);

@@ -59,7 +59,7 @@ void kept_manifest_done(KeptManifest *k)
 
 int store_kept_prepare(Store *s, Err **err)
 {
-	static const char *const dirs[] = {STORE_KEPT, STORE_PENDING, STORE_UPLOADS};
+	static const char *const dirs[] = {STORE_KEPT, STORE_HIDDEN, STORE_PENDING, STORE_UPLOADS};
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++)
 		r = mkdir_p(s->fd, dirs[i], 0755, err);
@@ -82,6 +82,7 @@ static char *kept_path(const char *repository, const Digest *manifest)
 int store_keep(Store *s, const char *repository, const Descriptor *d, Err **err)
 {
 	_cleanup_free_ char *path = kept_path(repository, &d->digest);
+	store_unhide(s, repository, &d->digest);
 	if (faccessat(s->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
 	_cleanup_json_ json_t *j = json_pack("{s:s, s:s, s:s, s:I}", "repository", repository,
@@ -97,6 +98,24 @@ int store_unkeep(Store *s, const char *repository, const Digest *manifest, Err *
 	if (unlinkat(s->fd, path, 0) < 0 && errno != ENOENT && errno != ENOTDIR)
 		return err_sys(err, "remove '%s'", path);
 	return 0;
+}
+
+static char *hidden_path(const char *repository, const Digest *manifest)
+{
+	_cleanup_free_ char *file = store_kept_file(repository, manifest);
+	return xasprintf(STORE_HIDDEN "/%s", file);
+}
+
+int store_hide(Store *s, const char *repository, const Digest *manifest, Err **err)
+{
+	_cleanup_free_ char *path = hidden_path(repository, manifest);
+	return atomic_write(s->fd, path, STR(""), 0644, false, err);
+}
+
+void store_unhide(Store *s, const char *repository, const Digest *manifest)
+{
+	_cleanup_free_ char *path = hidden_path(repository, manifest);
+	(void)unlinkat(s->fd, path, 0);
 }
 
 int store_kept_read(Store *s, const char *file, KeptManifest *ret, Err **err)

@@ -3,6 +3,7 @@
  * that no manifest names yet, uploads on their way, and short turns of work in place of one long lock.
  *
  *	registry/kept/<16 hex of sha256(repository)>-<manifest hex>	one small JSON document each
+ *	registry/hidden/<the same>		empty: deleted there, though an index there still names it
  *	registry/pending/<blob hex>		empty; its time says when the blob was last wanted
  *	registry/uploads/<id>			bytes so far; held by a lock on the file itself while somebody writes
  *
@@ -14,6 +15,7 @@
 #include "store/store.h"
 
 #define STORE_KEPT            "registry/kept"
+#define STORE_HIDDEN          "registry/hidden"
 #define STORE_PENDING         "registry/pending"
 #define STORE_UPLOADS         "registry/uploads"
 #define STORE_PENDING_SECONDS (2 * 3600)
@@ -38,9 +40,11 @@ typedef struct KeptManifest {
 void kept_manifest_done(KeptManifest *k);
 /* Creates registry/…: the directories stand open for their change times from then on. */
 int store_kept_prepare(Store *s, Err **err) _warn_unused_;
-/* Keeping what is kept already is no error, nor is dropping what is not. */
+/* Keeping what is kept already is no error, nor is dropping what is not. What is kept is hidden no more. */
 int store_keep(Store *s, const char *repository, const Descriptor *d, Err **err) _warn_unused_;
 int store_unkeep(Store *s, const char *repository, const Digest *manifest, Err **err) _warn_unused_;
+int store_hide(Store *s, const char *repository, const Digest *manifest, Err **err) _warn_unused_;
+void store_unhide(Store *s, const char *repository, const Digest *manifest);
 char *store_kept_file(const char *repository, const Digest *manifest); /* its name; owned */
 /* One by its file name; ERR_NOT_FOUND, ERR_CORRUPT. */
 int store_kept_read(Store *s, const char *file, KeptManifest *ret, Err **err) _warn_unused_;
