@@ -113,6 +113,7 @@ static int run_serve(CmdCtx *ctx, void *options, const StrVec *operands _unused_
 	const ServeArgs *a = options;
 	_cleanup_free_ char *host = NULL;
 	_cleanup_close_ int log = -1;
+	_cleanup_(upstream_closep) Upstream *mirror = NULL;
 	ServeOptions o = {
 		.htpasswd = a->htpasswd,
 		.tls_cert = a->tls_cert,
@@ -128,7 +129,7 @@ static int run_serve(CmdCtx *ctx, void *options, const StrVec *operands _unused_
 	o.arg = &o;
 	int r = serve_address(a->listen ? a->listen : DEFAULT_ADDRESS, &host, &o.port, err);
 	if (r == 0 && a->mirror)
-		r = err_set(err, ERR_UNSUPPORTED, "--mirror is not built in");
+		r = upstream_open(a->mirror, &mirror, err);
 	if (r == 0)
 		r = read_numbers(a, &o, err);
 	if (r == 0)
@@ -137,6 +138,7 @@ static int run_serve(CmdCtx *ctx, void *options, const StrVec *operands _unused_
 		return r;
 	o.host = host;
 	o.access_fd = log;
+	o.mirror = mirror;
 	install_signals();
 	return serve_run(ctx->store, &o, err);
 }

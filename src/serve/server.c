@@ -213,7 +213,7 @@ int serve_run(Store *s, const ServeOptions *o, Err **err)
 		r = htpasswd_new(o->htpasswd, &v.users, err);
 	if (r == 0)
 		r = faults_new(o->fail, o->limit_rate, o->delay_ms, &v.faults, err);
-	if (r == 0 && !o->read_only)
+	if (r == 0 && (!o->read_only || o->mirror))
 		r = store_kept_prepare(s, err);
 	if (r == 0) {
 		raise_files();

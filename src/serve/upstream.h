@@ -16,3 +16,8 @@ typedef struct Upstream {
 	int (*blob)(void *arg, const char *repository, const Digest *d, uint64_t size, Writer *sink,
 		Err **err);
 } Upstream;
+
+/* The one that --mirror names, over registry/. *ret: upstream_close. */
+int upstream_open(const char *host, Upstream **ret, Err **err) _warn_unused_;
+Upstream *upstream_close(Upstream *u);
+DEFINE_FREEP(Upstream, upstream_close)
