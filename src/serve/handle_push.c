@@ -42,9 +42,12 @@ static int take_manifest(Request *q, const void *data, size_t len, Err **err)
 	uint64_t all = __atomic_add_fetch(&q->serve->manifest_bytes, grown, __ATOMIC_RELAXED);
 	if (q->manifest.overflow)
 		return err_set(err, ERR_LIMIT, "a manifest may have %u bytes", LIMIT_MANIFEST_SIZE);
-	if (all > BUDGET && q->manifest.cap > 65536)
-		return err_set(err, ERR_TIMEOUT, "too many large manifests are being pushed");
-	return 0;
+	if (all <= BUDGET || q->manifest.cap <= 65536)
+		return 0;
+	response_error(
+		&q->reply, 429, "TOOMANYREQUESTS", "too many large manifests are being pushed");
+	response_header(&q->reply, "Retry-After", "1");
+	return err_set(err, ERR_LIMIT, "too many large manifests");
 }
 
 /* ---- keeping it ---- */

@@ -23,13 +23,17 @@ static void add_under(const char *host, const char *url_name, StrVec *ret)
 		strvec_push(ret, repository);
 }
 
-void repositories_of(const char *url_name, const char *host, const char *mirror, StrVec *ret)
+void repositories_of(const char *url_name, const NameContext *context, StrVec *ret)
 {
+	if (context->name_space && *context->name_space) {
+		add_under(context->name_space, url_name, ret);
+		return;
+	}
 	_cleanup_free_ char *own = repository_of(url_name);
 	if (own)
 		strvec_push(ret, own);
-	add_under(host, url_name, ret);
-	add_under(mirror, url_name, ret);
+	add_under(context->host, url_name, ret);
+	add_under(context->mirror, url_name, ret);
 }
 
 char *repository_url_name(const char *repository, const char *host)

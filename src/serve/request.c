@@ -115,6 +115,18 @@ static void read_length(Request *q)
 		text && str_to_u64(str_trim(str_of(text)), UINT64_MAX, &q->length, NULL) == 0;
 }
 
+static void find_names(Request *q)
+{
+	const Upstream *mirror = q->serve->options->mirror;
+	const char *name_space = route_query(&q->route, "ns");
+	NameContext context = {
+		.host = request_header(q, "Host"),
+		.mirror = mirror ? mirror->host : NULL,
+		.name_space = name_space ? name_space : request_header(q, "OCI-Namespace"),
+	};
+	repositories_of(q->route.name, &context, &q->names);
+}
+
 static void request_begin(Request *q)
 {
 	const Handler *h = NULL;
@@ -122,11 +134,9 @@ static void request_begin(Request *q)
 	if (check_user(q))
 		check_route(q);
 	if (!request_answered(q)) {
-		const Serve *v = q->serve;
 		h = find_handler(q);
 		if (q->route.name)
-			repositories_of(q->route.name, request_header(q, "Host"),
-				v->options->mirror ? v->options->mirror->host : NULL, &q->names);
+			find_names(q);
 		if (!h)
 			response_error(&q->reply, 405, "UNSUPPORTED", "%s is not for this place",
 				q->method_word);
@@ -227,7 +237,9 @@ static enum MHD_Result send_response(Request *q)
 static void answer_body_error(Request *q)
 {
 	const Handler *h = find_handler(q);
-	if (q->body_error->code == ERR_TIMEOUT)
+	if (request_answered(q))
+		; /* the handler said why */
+	else if (q->body_error->code == ERR_TIMEOUT)
 		response_error(&q->reply, 408, "BLOB_UPLOAD_INVALID", "%s", q->body_error->message);
 	else
 		response_failure(&q->reply, q->body_error, "BLOB_UPLOAD_UNKNOWN");

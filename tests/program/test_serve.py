@@ -92,6 +92,9 @@ def test_other_hosts_and_the_servers_own_address(based, serve):
     assert s.get("/v2/team/app/manifests/1").status == 404
     assert s.get("/v2/mine/manifests/2").status == 200
     assert s.get("/v2/mine/manifests/2", Host="elsewhere:5000").status == 404
+    assert s.get("/v2/team/app/manifests/1?ns=ghcr.io").status == 200, "as containerd asks a mirror"
+    assert s.get("/v2/ghcr.io/team/app/manifests/1?ns=quay.io").status == 404
+    assert s.get("/v2/library/base/manifests/latest?ns=docker.io").status == 200
     assert s.get("/v2/_catalog").json()["repositories"] == ["base", "ghcr.io/team/app", "mine"]
 
 

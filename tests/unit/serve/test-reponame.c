@@ -23,14 +23,25 @@ static void written(void **state _unused_)
 
 static void read_from(void **state _unused_)
 {
-	_cleanup_strvec_ StrVec one = {0}, two = {0}, three = {0};
-	repositories_of("app", NULL, NULL, &one);
-	assert_text(strvec_join(&one, " "), "docker.io/library/app");
-	repositories_of("team/app", "localhost:5000", "ghcr.io", &two);
-	assert_text(strvec_join(&two, " "),
-		"docker.io/team/app localhost:5000/team/app ghcr.io/team/app");
-	repositories_of("app", "not a host", "docker.io", &three);
-	assert_text(strvec_join(&three, " "), "docker.io/library/app");
+	static const struct {
+		const char *url;
+		NameContext context;
+		const char *repositories;
+	} cases[] = {
+		{"app", {NULL, NULL, NULL}, "docker.io/library/app"},
+		{"team/app", {"localhost:5000", "ghcr.io", NULL},
+			"docker.io/team/app localhost:5000/team/app ghcr.io/team/app"},
+		{"app", {"not a host", "docker.io", NULL}, "docker.io/library/app"},
+		{"app", {"", "", ""}, "docker.io/library/app"},
+		{"team/app", {"localhost:5000", "docker.io", "quay.io"}, "quay.io/team/app"},
+		{"library/app", {NULL, NULL, "docker.io"}, "docker.io/library/app"},
+		{"team/app", {NULL, NULL, "../x"}, ""},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_strvec_ StrVec all = {0};
+		repositories_of(cases[i].url, &cases[i].context, &all);
+		assert_text(strvec_join(&all, " "), cases[i].repositories);
+	}
 }
 
 static void shown(void **state _unused_)
