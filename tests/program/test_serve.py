@@ -643,7 +643,7 @@ def test_ten_thousand_referrers(cruet, serve):
     for _ in range(20):
         assert s.get(f"{repo.base}/manifests/{got[5000]}").status == 200
     assert time.monotonic() - start < 1 * slow
-    assert s.memory() < 32 * slow
+    assert "asan" in conftest.CRUET or s.memory() < 32
 
 
 NONE = "sha256:" + "a" * 64
