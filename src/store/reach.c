@@ -69,13 +69,6 @@ static void reach_config(Store *s, Reach *r, const Digest *d, const Digest *mani
 	config_done(&c);
 }
 
-/* Configs of artifacts (signatures, SBOMs, charts) are of their own kinds. */
-static bool is_image_config(const Descriptor *config)
-{
-	return cstr_eq(config->media_type, MT_OCI_CONFIG) ||
-		cstr_eq(config->media_type, MT_DOCKER_CONFIG);
-}
-
 /* Layers that may be kept elsewhere (image-spec layer.md, "Non-Distributable Layers"; Docker's foreign ones). */
 static bool is_elsewhere(const Descriptor *layer)
 {
@@ -108,7 +101,8 @@ static void reach_manifest(Store *s, Reach *r, Str text, const Digest *d)
 				digest_str(&layer->digest).s, (unsigned long long)size,
 				(unsigned long long)layer->size);
 	}
-	if (is_image_config(&m.config))
+	/* configs of artifacts (signatures, SBOMs, charts) are of their own kinds */
+	if (store_config_is_image(&m.config))
 		reach_config(s, r, &m.config.digest, d);
 	else if (!store_blob_has(s, &m.config.digest, NULL))
 		strvec_pushf(&r->problems, "%s: config of %s is missing",
@@ -158,7 +152,8 @@ static int add_kept(void *arg, const char *dir _unused_, const char *name, Err *
 	if (cstr_starts(name, ".tmp-"))
 		return 0;
 	if (store_kept_read(k->store, name, &m, &e) < 0) {
-		strvec_pushf(&k->reach->problems, "%s", e->message);
+		if (!err_is(e, ERR_NOT_FOUND)) /* deleted while we look */
+			strvec_pushf(&k->reach->problems, "%s", e->message);
 		return 0;
 	}
 	free(m.repository);

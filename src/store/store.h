@@ -80,6 +80,9 @@ typedef struct StoreImage {
 int store_image(Store *s, const char *what, const Platform *platform, StoreImage *ret, Err **err)
 	_warn_unused_;
 void store_image_done(StoreImage *i);
+/* Whether it is a manifest of something else than an image: a signature, an SBOM, a chart. False when unreadable. */
+bool store_is_artifact(Store *s, const Descriptor *d);
+bool store_config_is_image(const Descriptor *config);
 /* Loads manifest and config of a manifest descriptor. */
 int store_image_at(Store *s, const Descriptor *d, const Platform *platform, StoreImage *ret,
 	Err **err) _warn_unused_;

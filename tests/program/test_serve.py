@@ -120,9 +120,11 @@ def test_artifacts_are_no_damage(cruet, server):
     repo.blob(b"{}")
     _, done = repo.manifest(image_manifest(b"{}", [], OCI_EMPTY, artifactType="application/x.sig", subject=descriptor(image, OCI_MANIFEST)), "signature")
     assert done.status == 201
+    repo.blob(b"\x00 no JSON")
+    assert repo.manifest(image_manifest(b"\x00 no JSON", [], "application/x.config"), "strange")[1].status == 201
     cruet.sound()
     done = cruet.run("images")
-    assert "team/app" in done.out and done.err == ""
+    assert "team/app" in done.out and done.err == "" and "signature" not in done.out and "strange" not in done.out
     cruet.run("gc")
     assert server.get("/v2/team/app/manifests/signature").status == 200
 
