@@ -21,11 +21,12 @@ check:
 	tools/install-deps build test
 	tools/run-checks
 
-# Side by side with docker's BuildKit and buildah on the same input.
+# Side by side with docker's BuildKit, buildah and docker-registry on the same input.
 bench:
 	tools/install-deps build bench
 	$(MAKE) all
 	bench/run
+	bench/serve
 
 install: all
 	$(MESON) configure $(BUILD) --prefix $(PREFIX)

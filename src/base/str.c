@@ -297,6 +297,27 @@ bool strvec_has(const StrVec *v, const char *s)
 	return false;
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void strvec_sort_unique(StrVec *v)
+{
+	size_t n = 0;
+	if (v->len == 0)
+		return;
+	qsort(v->items, v->len, sizeof(char *), by_bytes);
+	for (size_t i = 1; i < v->len; i++) {
+		if (strcmp(v->items[n], v->items[i]) == 0)
+			free(v->items[i]);
+		else
+			v->items[++n] = v->items[i];
+	}
+	v->len = n + 1;
+	v->items[v->len] = NULL;
+}
+
 char *strvec_join(const StrVec *v, const char *sep)
 {
 	Buf b = BUF_INIT(SIZE_MAX / 2);

@@ -125,6 +125,8 @@ static int list(Store *s, const char *filter, Rows *all, Err **err)
 	int r = store_names(s, &names, err);
 	for (size_t i = 0; r == 0 && i < names.len; i++) {
 		_cleanup_err_ Err *e = NULL;
+		if (store_is_artifact(s, &names.items[i].descriptor))
+			continue;
 		if (load_row(s, &names.items[i], filter, all, &e) < 0) {
 			/* one broken image must not hide the others */
 			fprintf(stderr, "warning: image '%s' is unreadable: %s\n",

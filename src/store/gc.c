@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/cancel.h"
+#include "store/kept.h"
 #include "store/reach.h"
 #include "store/store_int.h"
 #include "sys/lock.h"
@@ -17,15 +18,22 @@ void gc_report_done(GcReport *r)
 	strvec_done(&r->problems);
 }
 
-/* Turns the shared lock that every process holds into the only one. */
-static int lock_alone(Store *s, Err **err)
+/* Turns the shared lock that every process holds into the only one. The gate first: a server that stays busy begins no
+ * turn behind it. */
+static int lock_alone(Store *s, int *ret_gate, Err **err)
 {
+	_cleanup_close_ int gate = -1;
 	for (unsigned waited = 0; waited < WAIT_SECONDS * 1000; waited += WAIT_STEP_MS) {
-		if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		int r = gate < 0 ? lock_try(s->fd, STORE_GATE, LOCK_EXCLUSIVE, &gate, err) : 0;
+		if (r < 0)
+			return r;
+		if (gate >= 0 && flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+			*ret_gate = TAKE_FD(gate);
 			return 0;
-		if (errno != EWOULDBLOCK && errno != EINTR)
+		}
+		if (gate >= 0 && errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(err, "lock the store");
-		int r = cancel_check(err);
+		r = cancel_check(err);
 		if (r < 0) {
 			/* the failed attempt took the shared lock away */
 			(void)flock(s->lock_fd, LOCK_SH);
@@ -202,6 +210,73 @@ static int sweep_logs(Sweep *w, Err **err)
 	return r;
 }
 
+/* ---- what a registry is at (store/kept.h) ---- */
+
+static bool is_old(Store *s, const char *path)
+{
+	struct stat st;
+	return fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		st.st_mtime < time(NULL) - STORE_PENDING_SECONDS;
+}
+
+typedef struct Pending {
+	Sweep *sweep;
+	Reach *reach;
+} Pending;
+
+static int sweep_pending(void *arg, const char *dir, const char *name, Err **err)
+{
+	Pending *p = arg;
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	Digest d;
+	if (!is_old(p->sweep->store, path) && digest_parse_hex(str_of(name), &d)) {
+		reach_mark(p->reach, &d);
+		return 0;
+	}
+	p->sweep->count = &p->sweep->report->temps_removed;
+	return discard(p->sweep, path, err);
+}
+
+static int sweep_upload(void *arg, const char *dir, const char *name, Err **err)
+{
+	Sweep *w = arg;
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	_cleanup_close_ int lock = -1;
+	if (!is_old(w->store, path) ||
+		lock_try(w->store->fd, path, LOCK_EXCLUSIVE, &lock, NULL) != 1)
+		return 0;
+	w->count = &w->report->temps_removed;
+	return discard(w, path, err);
+}
+
+/* Kept manifests that nothing but themselves keeps go with the untagged images; what hides a manifest goes with it. */
+static int sweep_kept(void *arg, const char *dir, const char *name, Err **err)
+{
+	Pending *p = arg;
+	const char *dash = strchr(name, '-');
+	if (dash && map_has(&p->reach->blobs, str_of(dash + 1)))
+		return 0;
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	p->sweep->count = strcmp(dir, STORE_KEPT) == 0 ? &p->sweep->report->images_removed
+						       : &p->sweep->report->temps_removed;
+	return discard(p->sweep, path, err);
+}
+
+static int sweep_registry(Sweep *w, Reach *reach, Err **err)
+{
+	Pending p = {w, reach};
+	int r = 0;
+	if (w->options->untagged)
+		r = store_each(w->store, STORE_KEPT, sweep_kept, &p, err);
+	if (r == 0)
+		r = sweep_temps(w, STORE_KEPT, err);
+	if (r == 0)
+		r = store_each(w->store, STORE_HIDDEN, sweep_kept, &p, err);
+	if (r == 0)
+		r = store_each(w->store, STORE_PENDING, sweep_pending, &p, err);
+	return r < 0 ? r : store_each(w->store, STORE_UPLOADS, sweep_upload, w, err);
+}
+
 /* ---- all of it ---- */
 
 static int sweep_cache(Sweep *w, Reach *reach, Err **err)
@@ -226,6 +301,8 @@ static int collect(Store *s, const GcOptions *o, Reach *reach, GcReport *report,
 {
 	Sweep w = {.store = s, .options = o, .report = report};
 	int r = sweep_cache(&w, reach, err);
+	if (r == 0)
+		r = sweep_registry(&w, reach, err);
 	if (r == 0)
 		r = sweep(&w, "blobs/sha256", &reach->blobs, &report->blobs_removed, err);
 	if (r == 0)
@@ -299,7 +376,8 @@ int store_gc(Store *s, const GcOptions *o, GcReport *ret, Err **err)
 {
 	Reach reach;
 	GcReport report = {0};
-	int r = o->check ? 0 : lock_alone(s, err);
+	_cleanup_close_ int gate = -1;
+	int r = o->check ? 0 : lock_alone(s, &gate, err);
 	if (r < 0)
 		return r;
 	reach_init(&reach);

@@ -13,6 +13,22 @@ void store_image_done(StoreImage *i)
 	*i = (StoreImage){0};
 }
 
+bool store_config_is_image(const Descriptor *config)
+{
+	return cstr_eq(config->media_type, MT_OCI_CONFIG) ||
+		cstr_eq(config->media_type, MT_DOCKER_CONFIG);
+}
+
+bool store_is_artifact(Store *s, const Descriptor *d)
+{
+	_cleanup_buf_ Buf text = BUF_INIT(0);
+	_cleanup_(manifest_done) Manifest m = {0};
+	return !media_type_is_index(d->media_type) &&
+		store_blob_read(s, &d->digest, LIMIT_MANIFEST_SIZE, &text, NULL) == 0 &&
+		manifest_parse(buf_view(&text), "manifest", &m, NULL) == 0 &&
+		!store_config_is_image(&m.config);
+}
+
 static int read_manifest(Store *s, const Descriptor *d, StoreImage *image, Err **err)
 {
 	_cleanup_buf_ Buf text = BUF_INIT(0);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "store/kept.h"
 #include "store/store_int.h"
 
 #define MAX_INDEX_DEPTH 8
@@ -32,6 +33,11 @@ void reach_done(Reach *r)
 static bool mark(Map *set, const Digest *d)
 {
 	return map_put(set, str_of(digest_hex(d).s), &here);
+}
+
+void reach_mark(Reach *r, const Digest *blob)
+{
+	mark(&r->blobs, blob);
 }
 
 static void problem(Reach *r, Err *e, const Digest *d)
@@ -67,6 +73,13 @@ static void reach_config(Store *s, Reach *r, const Digest *d, const Digest *mani
 	config_done(&c);
 }
 
+/* Layers that may be kept elsewhere (image-spec layer.md, "Non-Distributable Layers"; Docker's foreign ones). */
+static bool is_elsewhere(const Descriptor *layer)
+{
+	return strstr(layer->media_type, ".nondistributable.") ||
+		strstr(layer->media_type, ".foreign.");
+}
+
 static void reach_manifest(Store *s, Reach *r, Str text, const Digest *d)
 {
 	_cleanup_err_ Err *e = NULL;
@@ -80,7 +93,10 @@ static void reach_manifest(Store *s, Reach *r, Str text, const Digest *d)
 	vec_foreach (&m.layers, layer) {
 		uint64_t size = 0;
 		mark(&r->blobs, &layer->digest);
-		if (!store_blob_has(s, &layer->digest, &size))
+		bool present = store_blob_has(s, &layer->digest, &size);
+		if (!present && is_elsewhere(layer))
+			continue;
+		if (!present)
 			strvec_pushf(&r->problems, "%s: layer of %s is missing",
 				digest_str(&layer->digest).s, digest_str(d).s);
 		else if (size != layer->size)
@@ -89,7 +105,12 @@ static void reach_manifest(Store *s, Reach *r, Str text, const Digest *d)
 				digest_str(&layer->digest).s, (unsigned long long)size,
 				(unsigned long long)layer->size);
 	}
-	reach_config(s, r, &m.config.digest, d);
+	/* configs of artifacts (signatures, SBOMs, charts) are of their own kinds */
+	if (store_config_is_image(&m.config))
+		reach_config(s, r, &m.config.digest, d);
+	else if (!store_blob_has(s, &m.config.digest, NULL))
+		strvec_pushf(&r->problems, "%s: config of %s is missing",
+			digest_str(&m.config.digest).s, digest_str(d).s);
 }
 
 static void reach_descriptor(Store *s, Reach *r, const Descriptor *d, unsigned depth)
@@ -127,6 +148,65 @@ static void reach_descriptor(Store *s, Reach *r, const Descriptor *d, unsigned d
 			reach_descriptor(s, r, below, depth + 1);
 }
 
+/* ---- kept manifests ---- */
+
+typedef struct Kept {
+	Store *store;
+	Reach *reach;
+	VEC(Descriptor) all;
+} Kept;
+
+static int add_kept(void *arg, const char *dir _unused_, const char *name, Err **err _unused_)
+{
+	Kept *k = arg;
+	KeptManifest m = {0};
+	_cleanup_err_ Err *e = NULL;
+	if (cstr_starts(name, ".tmp-"))
+		return 0;
+	if (store_kept_read(k->store, name, &m, &e) < 0) {
+		if (!err_is(e, ERR_NOT_FOUND)) /* deleted while we look */
+			strvec_pushf(&k->reach->problems, "%s", e->message);
+		return 0;
+	}
+	free(m.repository);
+	vec_push(&k->all, m.descriptor);
+	return 0;
+}
+
+static bool subject_reached(Store *s, const Reach *r, const Descriptor *d)
+{
+	_cleanup_buf_ Buf text = BUF_INIT(0);
+	_cleanup_json_ json_t *j = NULL;
+	if (store_blob_read(s, &d->digest, LIMIT_MANIFEST_SIZE, &text, NULL) < 0 ||
+		json_parse(buf_view(&text), LIMIT_MANIFEST_SIZE, "manifest", &j, NULL) < 0)
+		return false;
+	const char *subject =
+		json_string_value(json_object_get(json_object_get(j, "subject"), "digest"));
+	return subject && cstr_starts(subject, "sha256:") &&
+		map_has(&r->blobs, str_of(subject + 7));
+}
+
+static int reach_kept(Store *s, Reach *r, bool named_only, Err **err)
+{
+	Kept k = {.store = s, .reach = r};
+	int rc = store_each(s, STORE_KEPT, add_kept, &k, err);
+	/* a signature of a signature: until nothing new is reached */
+	for (bool more = rc == 0; more;) {
+		more = false;
+		vec_foreach (&k.all, d) {
+			if (map_has(&r->blobs, str_of(digest_hex(&d->digest).s)) ||
+				(named_only && !subject_reached(s, r, d)))
+				continue;
+			reach_descriptor(s, r, d, 0);
+			more = named_only;
+		}
+	}
+	vec_foreach (&k.all, d)
+		descriptor_done(d);
+	vec_done(&k.all);
+	return rc;
+}
+
 int reach_names(Store *s, Reach *r, bool named_only, Err **err)
 {
 	_cleanup_(image_index_done) ImageIndex index = {0};
@@ -136,7 +216,7 @@ int reach_names(Store *s, Reach *r, bool named_only, Err **err)
 	vec_foreach (&index.manifests, d)
 		if (!named_only || names_of(d))
 			reach_descriptor(s, r, d, 0);
-	return 0;
+	return reach_kept(s, r, named_only, err);
 }
 
 int store_each(Store *s, const char *dir, StoreEntryFn fn, void *arg, Err **err)

@@ -15,8 +15,10 @@ typedef struct Reach {
 
 void reach_init(Reach *r);
 void reach_done(Reach *r);
-/* From index.json through indexes, manifests and configs. What is missing or malformed becomes a problem, and
- * everything readable is still followed. named_only: untagged images do not count. */
+void reach_mark(Reach *r, const Digest *blob);
+/* From index.json and the kept manifests (store/kept.h) through indexes, manifests and configs. What is missing or
+ * malformed becomes a problem, and everything readable is still followed. named_only: untagged images do not count, nor
+ * do kept manifests but those whose subject is reached. */
 int reach_names(Store *s, Reach *r, bool named_only, Err **err) _warn_unused_;
 /* From build records (cache/records): their layers and blobs, as long as these are all there. dead: paths of
  * records that name blobs which are gone. */

@@ -52,6 +52,7 @@ int store_open(const char *path, Store **ret, Err **err)
 {
 	_cleanup_(store_closep) Store *s = xnew(Store);
 	s->fd = s->lock_fd = -1;
+	pthread_mutex_init(&s->turn_lock, NULL);
 	_cleanup_free_ char *wanted = path ? xstrdup(path) : default_path();
 	ERR_SCOPE(err, "Opening the store '%s'", wanted);
 	s->fd = open(wanted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -92,6 +93,7 @@ Store *store_close(Store *s)
 		close(s->lock_fd);
 	if (s->fd >= 0)
 		close(s->fd);
+	pthread_mutex_destroy(&s->turn_lock);
 	free(s->path);
 	free(s);
 	return NULL;

@@ -10,11 +10,12 @@
  *	cache/			 build records, context hash caches	(written by build/), blocks (image/)
  *	mounts/			 cache mounts				(written by build/)
  *	logs/			 whole output of RUN steps		(written by build/)
+ *	registry/		 what serve/ keeps beside the names	(store/kept.h)
  *	tmp/			 work in flight; what no lock protects is garbage
  *	locks/
  *
- * Locking: every process holds locks/store shared while it works; gc takes it exclusive, so that
- * nothing in flight is ever collected. index.json is changed under locks/index. Blobs are immutable;
+ * Locking: every process holds locks/store shared while it works (a server only in turns: store/kept.h); gc takes it
+ * exclusive, so that nothing in flight is ever collected. index.json is changed under locks/index. Blobs are immutable;
  * adding one that is there already is a no-op. Crash-safe: a blob or index.json appears by rename only.
  */
 #pragma once
@@ -95,6 +96,9 @@ typedef struct StoreImage {
 int store_image(Store *s, const char *what, const Platform *platform, StoreImage *ret, Err **err)
 	_warn_unused_;
 void store_image_done(StoreImage *i);
+/* Whether it is a manifest of something else than an image: a signature, an SBOM, a chart. False when unreadable. */
+bool store_is_artifact(Store *s, const Descriptor *d);
+bool store_config_is_image(const Descriptor *config);
 /* Loads manifest and config of a manifest descriptor. */
 int store_image_at(Store *s, const Descriptor *d, const Platform *platform, StoreImage *ret,
 	Err **err) _warn_unused_;
@@ -125,8 +129,8 @@ typedef struct GcReport {
 		images_removed, logs_removed, locks_removed;
 	StrVec problems; /* check: what is wrong, one sentence each */
 } GcReport;
-/* Removes what neither a name nor (keep_cache) a build record reaches: blobs, layers/<diffID>,
- * trees/<chainID>, old logs, files of locks that nobody holds, temporary files. Waits for other processes that work on the store, up to a bound: then
+/* Removes what neither a name nor a kept manifest nor (keep_cache) a build record reaches: blobs, layers/<diffID>,
+ * trees/<chainID>, old logs, old uploads, files of locks that nobody holds, temporary files. Waits for other processes that work on the store, up to a bound: then
  * ERR_TIMEOUT. check takes the shared lock only. */
 int store_gc(Store *s, const GcOptions *options, GcReport *ret, Err **err) _warn_unused_;
 void gc_report_done(GcReport *r);

@@ -1,13 +1,21 @@
 /* Inside the store. */
 #pragma once
 
+#include <pthread.h>
+
 #include "store/store.h"
 
 struct Store {
 	int fd;      /* root directory */
 	char *path;  /* absolute */
 	int lock_fd; /* shared lock on locks/store */
+	/* store/kept.h: once resting, lock_fd is locked only while turns > 0 */
+	pthread_mutex_t turn_lock;
+	unsigned turns;
+	bool resting;
 };
+
+#define STORE_GATE "locks/gate" /* held by a gc that waits or works; turns begin through it */
 
 /* "blobs/sha256/<hex>" */
 typedef struct BlobPath {
