@@ -188,7 +188,7 @@ static void leftovers(void **state _unused_)
 	}
 	assert_text(names_in(layer), "index");
 	assert_text(names_in("store/tmp"), "");
-	assert_text(names_in("store/locks"), "else index store");
+	assert_text(names_in("store/locks"), "else gate index store");
 	assert_int_equal(report.locks_removed, 1);
 	assert_int_equal(report.blobs_removed, 0);
 	assert_true(report.temps_removed >= ARRAY_SIZE(dirs) + 3);
