@@ -640,11 +640,11 @@ def test_ten_thousand_referrers(cruet, serve):
     assert time.monotonic() - start < 3 * slow
     start = time.monotonic()
     answer = s.get(f"{repo.base}/referrers/{NONE}")
-    assert answer.json()["manifests"] == [] and time.monotonic() - start < 0.1 * slow
+    assert answer.json()["manifests"] == [] and time.monotonic() - start < 0.5 * slow
     start = time.monotonic()
     for _ in range(20):
         assert s.get(f"{repo.base}/manifests/{got[5000]}").status == 200
-    assert time.monotonic() - start < 1 * slow
+    assert time.monotonic() - start < 2 * slow
     assert "asan" in conftest.CRUET or s.memory() < 32
 
 
