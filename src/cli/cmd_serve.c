@@ -155,6 +155,6 @@ const Command cmd_serve = {
 	.options = rows,
 	.n_options = ARRAY_SIZE(rows),
 	.options_size = sizeof(ServeArgs),
-	.needs = NEEDS_STORE | NEEDS_IDS,
+	.needs = NEEDS_STORE,
 	.run = run_serve,
 };

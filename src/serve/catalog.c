@@ -38,8 +38,10 @@ struct Catalog {
 	Map repos;  /* store repository → Repo */
 	Map kept;   /* file name → KeptManifest */
 	Map hidden; /* file names */
-	struct stat names_seen, kept_seen, hidden_seen;
-	bool fresh;
+	/* index.json as it was read: open, so that no other file can have its inode. It is only ever replaced */
+	int names_fd;
+	struct stat kept_seen, hidden_seen;
+	bool kept_settled, hidden_settled;
 };
 
 static void node_free(void *p)
@@ -69,6 +71,7 @@ Catalog *catalog_new(Store *s)
 {
 	Catalog *c = xnew(Catalog);
 	c->store = s;
+	c->names_fd = -1;
 	c->nodes = MAP_INIT(node_free);
 	c->repos = MAP_INIT(repo_free);
 	c->kept = MAP_INIT(kept_free);
@@ -85,6 +88,8 @@ Catalog *catalog_free(Catalog *c)
 	map_done(&c->kept);
 	map_done(&c->hidden);
 	map_done(&c->nodes);
+	if (c->names_fd >= 0)
+		close(c->names_fd);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 	return NULL;
@@ -158,6 +163,12 @@ static void add_name(Catalog *c, const StoreName *name)
 	reference_done(&ref);
 }
 
+static void add_kept(Catalog *c, const KeptManifest *k)
+{
+	Node *n = node_for(c, &k->descriptor);
+	map_put(&repo_for(c, k->repository)->held, str_of(digest_hex(&n->digest).s), n);
+}
+
 typedef struct Scan {
 	Catalog *catalog;
 	Map seen;
@@ -172,12 +183,15 @@ static int scan_kept(void *arg, const char *dir _unused_, const char *file, Err 
 	if (map_has(&s->catalog->kept, str_of(file)))
 		return 0;
 	KeptManifest k = {0};
-	if (store_kept_read(s->catalog->store, file, &k, NULL) == 0)
+	if (store_kept_read(s->catalog->store, file, &k, NULL) == 0) {
 		map_put(&s->catalog->kept, str_of(file), xmemdup(&k, sizeof(k)));
+		add_kept(s->catalog, &k);
+	}
 	return 0;
 }
 
-static int read_kept(Catalog *c, Err **err)
+/* What is new is added to the repositories; *ret_gone: something is not kept any more. */
+static int read_kept(Catalog *c, bool *ret_gone, Err **err)
 {
 	Scan s = {.catalog = c, .seen = MAP_INIT(NULL)};
 	_cleanup_strvec_ StrVec gone = {0};
@@ -186,6 +200,7 @@ static int read_kept(Catalog *c, Err **err)
 		map_foreach (&c->kept, it)
 			if (!map_has(&s.seen, (Str){it->key, it->key_len}))
 				strvec_push(&gone, it->key);
+	*ret_gone = gone.len > 0;
 	for (size_t i = 0; i < gone.len; i++)
 		map_del(&c->kept, str_of(gone.items[i]));
 	map_done(&s.seen);
@@ -214,39 +229,58 @@ static bool is_hidden(const Catalog *c, const char *repository, const Digest *d)
 	return map_has(&c->hidden, str_of(file));
 }
 
-/* With the lock. */
-static int refresh(Catalog *c, Err **err)
+/* The repositories anew, from index.json and what is kept. */
+static int rebuild(Catalog *c, Err **err)
 {
-	struct stat names, kept, hidden;
-	look(c->store, "index.json", &names);
-	look(c->store, STORE_KEPT, &kept);
-	look(c->store, STORE_HIDDEN, &hidden);
-	bool same_kept = c->fresh && same_file(&kept, &c->kept_seen);
-	bool same_hidden = c->fresh && same_file(&hidden, &c->hidden_seen);
-	if (same_kept && same_hidden && same_file(&names, &c->names_seen))
-		return 0;
 	StoreNames all = {0};
-	int r = same_kept ? 0 : read_kept(c, err);
-	if (r == 0 && !same_hidden)
-		r = read_hidden(c, err);
-	if (r == 0)
-		r = store_names(c->store, &all, err);
-	if (r < 0)
+	int fd = openat(store_fd(c->store), "index.json", O_RDONLY | O_CLOEXEC);
+	int r = store_names(c->store, &all, err);
+	if (r < 0) {
+		if (fd >= 0)
+			close(fd);
 		return r;
+	}
+	if (c->names_fd >= 0)
+		close(c->names_fd);
+	c->names_fd = fd; /* when it was replaced in between, it is read again */
 	map_done(&c->repos);
 	c->repos = MAP_INIT(repo_free);
 	vec_foreach (&all, name)
 		add_name(c, name);
 	store_names_done(&all);
-	map_foreach (&c->kept, it) {
-		const KeptManifest *k = it->value;
-		Node *n = node_for(c, &k->descriptor);
-		map_put(&repo_for(c, k->repository)->held, str_of(digest_hex(&n->digest).s), n);
-	}
-	c->names_seen = names;
+	map_foreach (&c->kept, it)
+		add_kept(c, it->value);
+	return 0;
+}
+
+static bool names_changed(const Catalog *c)
+{
+	struct stat seen, now;
+	look(c->store, "index.json", &now);
+	return c->names_fd < 0 || fstat(c->names_fd, &seen) < 0 || !same_file(&seen, &now);
+}
+
+/* With the lock. */
+static int refresh(Catalog *c, Err **err)
+{
+	struct stat kept, hidden;
+	bool gone = false;
+	int r = 0;
+	look(c->store, STORE_KEPT, &kept);
+	look(c->store, STORE_HIDDEN, &hidden);
+	bool kept_settled = settled(&kept), hidden_settled = settled(&hidden);
+	if (!c->kept_settled || !same_file(&kept, &c->kept_seen))
+		r = read_kept(c, &gone, err);
+	if (r == 0 && (!c->hidden_settled || !same_file(&hidden, &c->hidden_seen)))
+		r = read_hidden(c, err);
+	if (r == 0 && (gone || names_changed(c)))
+		r = rebuild(c, err);
+	if (r < 0)
+		return r;
 	c->kept_seen = kept;
+	c->kept_settled = kept_settled;
 	c->hidden_seen = hidden;
-	c->fresh = settled(&names) && settled(&kept) && settled(&hidden);
+	c->hidden_settled = hidden_settled;
 	return 0;
 }
 

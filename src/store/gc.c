@@ -12,38 +12,44 @@
 
 #define WAIT_SECONDS 30
 #define WAIT_STEP_MS 20
+#define GATE_MS      500
 
 void gc_report_done(GcReport *r)
 {
 	strvec_done(&r->problems);
 }
 
-/* Turns the shared lock that every process holds into the only one. The gate first: a server that stays busy begins no
- * turn behind it. */
+/*
+ * Turns the shared lock that every process holds into the only one. For half of the time the gate is closed, so that a
+ * server that stays busy ends its turns and begins none; for the other half it is open, so that a server does not wait
+ * for as long as a build does.
+ */
 static int lock_alone(Store *s, int *ret_gate, Err **err)
 {
 	_cleanup_close_ int gate = -1;
-	for (unsigned waited = 0; waited < WAIT_SECONDS * 1000; waited += WAIT_STEP_MS) {
-		int r = gate < 0 ? lock_try(s->fd, STORE_GATE, LOCK_EXCLUSIVE, &gate, err) : 0;
-		if (r < 0)
-			return r;
-		if (gate >= 0 && flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+	int r = 0;
+	for (unsigned waited = 0; r >= 0 && waited < WAIT_SECONDS * 1000; waited += WAIT_STEP_MS) {
+		bool closed = waited / GATE_MS % 2 == 0;
+		if (!closed)
+			closep(&gate);
+		else if (gate < 0)
+			r = lock_try(s->fd, STORE_GATE, LOCK_EXCLUSIVE, &gate, err);
+		if (r >= 0 && flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) {
 			*ret_gate = TAKE_FD(gate);
 			return 0;
 		}
-		if (gate >= 0 && errno != EWOULDBLOCK && errno != EINTR)
-			return err_sys(err, "lock the store");
-		r = cancel_check(err);
-		if (r < 0) {
-			/* the failed attempt took the shared lock away */
-			(void)flock(s->lock_fd, LOCK_SH);
-			return r;
-		}
+		if (r >= 0 && errno != EWOULDBLOCK && errno != EINTR)
+			r = err_sys(err, "lock the store");
+		if (r >= 0)
+			r = cancel_check(err);
 		struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
 		nanosleep(&step, NULL);
 	}
+	/* the failed attempt took the shared lock away */
 	(void)flock(s->lock_fd, LOCK_SH);
-	int r = err_set(err, ERR_TIMEOUT, "other cruet processes are at work in the store");
+	if (r < 0)
+		return r;
+	r = err_set(err, ERR_TIMEOUT, "other cruet processes are at work in the store");
 	err_hint(err, "try again when their builds have ended");
 	return r;
 }

@@ -25,7 +25,7 @@
 /*
  * For a process that stays: gives the lock of store_open back. From then on whatever adds to the store or removes from
  * it stands between store_turn_begin and store_turn_end; turns of several threads may overlap, one thread must not
- * nest them. A gc that waits lets the turns end that have begun and no other begin. Reading needs no turn: what could
+ * nest them. A gc that waits lets the turns end that have begun and, for half a second at a time, no other begin. Reading needs no turn: what could
  * be opened stays readable.
  */
 void store_rest(Store *s);

@@ -136,25 +136,28 @@ static bool take_name_once(ImageIndex *index, const char *name, const Digest *ex
 	return false;
 }
 
-/* Layouts of other tools may have a name more than once. */
-static void take_name(ImageIndex *index, const char *name, const Digest *except)
+/* Layouts of other tools may have a name more than once. False when there was none. */
+static bool take_name(ImageIndex *index, const char *name, const Digest *except)
 {
+	bool any = false;
 	while (take_name_once(index, name, except))
-		;
+		any = true;
+	return any;
 }
 
-static void add_entry(ImageIndex *index, const Descriptor *d, const char *name)
+/* False when it is there already. */
+static bool add_entry(ImageIndex *index, const Descriptor *d, const char *name)
 {
 	/* an untagged entry of the same image takes the name */
 	vec_foreach (&index->manifests, it) {
 		if (!digest_eq(&it->digest, &d->digest))
 			continue;
 		if (!name || cstr_eq(names_of(it), name))
-			return;
+			return false;
 		if (!names_of(it)) {
 			strvec_env_set(&it->annotations, ANNOTATION_CONTAINERD, name);
 			strvec_env_set(&it->annotations, ANNOTATION_REF, name);
-			return;
+			return true;
 		}
 	}
 	Descriptor copy;
@@ -165,6 +168,7 @@ static void add_entry(ImageIndex *index, const Descriptor *d, const char *name)
 		strvec_env_set(&copy.annotations, ANNOTATION_REF, name);
 	}
 	vec_push(&index->manifests, copy);
+	return true;
 }
 
 int store_tag(Store *s, const StrVec *names, const Descriptor *d, Err **err)
@@ -173,15 +177,14 @@ int store_tag(Store *s, const StrVec *names, const Descriptor *d, Err **err)
 	int r = change_begin(s, &c, err);
 	if (r < 0)
 		return r;
-	_cleanup_free_ char *before = image_index_text(&c.index);
+	bool changed = false;
 	for (size_t i = 0; i < names->len; i++) {
-		take_name(&c.index, names->items[i], &d->digest);
-		add_entry(&c.index, d, names->items[i]);
+		changed |= take_name(&c.index, names->items[i], &d->digest);
+		changed |= add_entry(&c.index, d, names->items[i]);
 	}
 	if (names->len == 0)
-		add_entry(&c.index, d, NULL);
-	_cleanup_free_ char *after = image_index_text(&c.index);
-	if (strcmp(before, after) == 0)
+		changed = add_entry(&c.index, d, NULL);
+	if (!changed)
 		return 0;
 	return change_commit(&c, err);
 }

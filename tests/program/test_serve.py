@@ -163,6 +163,19 @@ def test_gc_runs_beside_an_idle_server_and_spares_what_is_being_pushed(cruet, se
     assert done.status == 201
 
 
+def test_pushes_go_on_while_gc_waits_for_a_build(cruet, server):
+    """Another process holds the store as a build does: gc waits for it, pushes do not."""
+    holder = subprocess.Popen(["flock", "-s", cruet.root / "locks/store", "sleep", "3"])
+    time.sleep(0.2)
+    gc = subprocess.Popen([conftest.CRUET, "gc"], env=cruet.env, stdout=subprocess.DEVNULL)
+    repo, slowest = Repo(server, "team/app"), 0
+    while holder.poll() is None:
+        start = time.monotonic()
+        repo.blob(os.urandom(100))
+        slowest = max(slowest, time.monotonic() - start)
+    assert gc.wait(20) == 0 and slowest < 2
+
+
 def test_gc_frees_what_was_pushed_and_forgotten(cruet, server):
     repo = Repo(server, "team/app")
     content = os.urandom(1000)
@@ -640,11 +653,11 @@ def test_ten_thousand_referrers(cruet, serve):
     assert time.monotonic() - start < 3 * slow
     start = time.monotonic()
     answer = s.get(f"{repo.base}/referrers/{NONE}")
-    assert answer.json()["manifests"] == [] and time.monotonic() - start < 0.1 * slow
+    assert answer.json()["manifests"] == [] and time.monotonic() - start < 0.5 * slow
     start = time.monotonic()
     for _ in range(20):
         assert s.get(f"{repo.base}/manifests/{got[5000]}").status == 200
-    assert time.monotonic() - start < 1 * slow
+    assert time.monotonic() - start < 2 * slow
     assert "asan" in conftest.CRUET or s.memory() < 32
 
 
