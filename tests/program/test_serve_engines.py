@@ -6,8 +6,10 @@ import subprocess
 
 import pytest
 
+import engines
 import serving
 import trees
+from conftest import Cruet
 from serving import Server
 
 pytestmark = [pytest.mark.engines]
@@ -160,3 +162,17 @@ def test_buildah(app, server, tmp_path):
     assert app.run("run", "team/buildah:1").out == "served\n"
     assert layers(server, "team/buildah", "1")[: 1] == layers(server, "app", "1")[:1]
     call(*buildah, "rmi", "-af")
+
+
+def test_pull_through_of_a_registry(based, tmp_path):
+    """What docker-registry has is handed on and kept: it answers when the upstream is gone."""
+    upstream = engines.Registry(tmp_path / "upstream")
+    name = f"{upstream.host}/team/base:1"
+    based.run("tag", "base", name)
+    digest = based.run("push", name).out.split()[1]
+    mirror = Server(Cruet(tmp_path / "mirror"), "--mirror", upstream.host)
+    call("skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{mirror.host}/team/base:1", f"oci:{tmp_path}/one:x")
+    upstream.close()
+    call("skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{mirror.host}/team/base:1", f"oci:{tmp_path}/two:x")
+    assert mirror.get(f"/v2/team/base/manifests/{digest}").status == 200
+    assert mirror.stop() == 0
