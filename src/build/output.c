@@ -73,7 +73,6 @@ static int set_times(Build *b, StageRun *s, Err **err)
 static int commit(Build *b, StageRun *s, Err **err)
 {
 	const BuildOptions *o = b->options;
-	static const StrVec no_annotations;
 	unsigned id = progress_next_id();
 	progress_state(b->progress, id, "exporting to image", PROGRESS_STARTED, NULL);
 	for (size_t i = 0; i < o->labels.len; i++) {
@@ -84,7 +83,7 @@ static int commit(Build *b, StageRun *s, Err **err)
 	}
 	int r = set_times(b, s, err);
 	if (r == 0)
-		r = image_commit(b->store, &s->config, &s->stack, &no_annotations, &b->names,
+		r = image_commit(b->store, &s->config, &s->stack, &o->annotations, &b->names,
 			&b->result->manifest, &b->result->config, err);
 	progress_state(b->progress, id, "exporting to image",
 		r == 0 ? PROGRESS_DONE : PROGRESS_FAILED, r < 0 && err ? *err : NULL);

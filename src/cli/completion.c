@@ -73,7 +73,7 @@ static void add_choices(Buf *out, const char *metavar)
 /* "build/--progress | …) list='auto tty …' ;;" for every flag with a value. verb: a pattern. */
 static void add_flag(Buf *out, const char *verb, const Option *o)
 {
-	if (o->type == OPTION_GROUP || o->type == OPTION_FLAG)
+	if (o->type == OPTION_GROUP || o->type == OPTION_FLAG || !o->help)
 		return;
 	buf_printf(out, "\t%s/--%s", verb, o->name);
 	if (o->letter)
@@ -92,7 +92,7 @@ static void add_flag(Buf *out, const char *verb, const Option *o)
 static void add_flag_names(Buf *out, const Option *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (rows[i].type != OPTION_GROUP)
+		if (rows[i].type != OPTION_GROUP && rows[i].help)
 			buf_printf(out, "--%s ", rows[i].name);
 }
 

@@ -39,7 +39,7 @@ static int unknown(const OptionSet *sets, size_t n_sets, Str name, Err **err)
 	size_t n = 0;
 	for (size_t s = 0; s < n_sets; s++)
 		for (size_t i = 0; i < sets[s].n_rows && n < ARRAY_SIZE(names); i++)
-			if (sets[s].rows[i].type != OPTION_GROUP)
+			if (sets[s].rows[i].type != OPTION_GROUP && sets[s].rows[i].help)
 				names[n++] = sets[s].rows[i].name;
 	_cleanup_free_ char *word = str_dup(name);
 	int r = err_set(err, ERR_USAGE, "unknown flag '--%s'", word);
@@ -89,8 +89,9 @@ static int store_value(const Option *o, void *target, const char *value, Err **e
 	case OPTION_FLAG:
 		return store_bool(o, at, value, err);
 	case OPTION_STRING:
+	case OPTION_OPTIONAL:
 		free(*(char **)at);
-		*(char **)at = xstrdup(value);
+		*(char **)at = xstrdup(value ? value : "true");
 		return 0;
 	case OPTION_STRINGS:
 		strvec_push(at, value);
@@ -131,7 +132,7 @@ static int parse_long(const OptionSet *sets, size_t n_sets, Args *args, Err **er
 	const Option *o = find_long(sets, n_sets, name, &set);
 	if (!o)
 		return unknown(sets, n_sets, name, err);
-	if (o->type != OPTION_FLAG && !value) {
+	if (o->type != OPTION_FLAG && o->type != OPTION_OPTIONAL && !value) {
 		if (args->at >= args->argc)
 			return err_set(err, ERR_USAGE, "flag '--%s' needs a value: %s", o->name,
 				o->metavar);
@@ -148,7 +149,7 @@ static int parse_short(const OptionSet *sets, size_t n_sets, Args *args, Err **e
 		const Option *o = find_letter(sets, n_sets, *p, &set);
 		if (!o)
 			return err_set(err, ERR_USAGE, "unknown flag '-%c'", *p);
-		if (o->type == OPTION_FLAG) {
+		if (o->type == OPTION_FLAG || o->type == OPTION_OPTIONAL) {
 			int r = store_value(o, set->target, NULL, err);
 			if (r < 0)
 				return r;
@@ -199,7 +200,7 @@ void options_done(const OptionSet *set)
 	for (size_t i = 0; i < set->n_rows; i++) {
 		const Option *o = &set->rows[i];
 		void *at = (char *)set->target + o->offset;
-		if (o->type == OPTION_STRING)
+		if (o->type == OPTION_STRING || o->type == OPTION_OPTIONAL)
 			freep(at);
 		else if (o->type == OPTION_STRINGS)
 			strvec_done(at);
@@ -216,6 +217,8 @@ void options_help(const Option *rows, size_t n_rows, Buf *out)
 			buf_printf(out, "\n%s:\n", o->name);
 			continue;
 		}
+		if (!o->help)
+			continue;
 		size_t start = out->len;
 		if (o->letter)
 			buf_printf(out, "  -%c, --%s", o->letter, o->name);
@@ -232,10 +235,26 @@ void options_help(const Option *rows, size_t n_rows, Buf *out)
 	}
 }
 
+/* The next field of a list: up to a comma, or what is in "…" before one. */
+static bool cut_field(Str *rest, Str *ret)
+{
+	if (!rest->ptr || !rest->len || rest->ptr[0] != '"')
+		return str_cut(rest, ',', ret);
+	Str inside = str_slice(*rest, 1, rest->len);
+	ssize_t end = str_find(inside, '"');
+	if (end < 0 || ((size_t)end + 1 < inside.len && inside.ptr[end + 1] != ','))
+		return str_cut(rest, ',', ret);
+	*ret = str_slice(inside, 0, (size_t)end);
+	Str behind = str_slice(inside, (size_t)end + 1, inside.len), nothing;
+	str_cut(&behind, ',', &nothing);
+	*rest = behind;
+	return true;
+}
+
 int csv_fields(const char *text, CsvFn fn, void *arg, Err **err)
 {
 	Str rest = str_of(text), field;
-	while (str_cut(&rest, ',', &field)) {
+	while (cut_field(&rest, &field)) {
 		ssize_t eq = str_find(field, '=');
 		Str key = eq < 0 ? field : str_slice(field, 0, (size_t)eq);
 		Str value = eq < 0 ? STR("") : str_slice(field, (size_t)eq + 1, field.len);

@@ -8,12 +8,13 @@
 #include "base/str.h"
 
 typedef enum OptionType {
-	OPTION_FLAG,    /* bool; --name or --name=true|false */
-	OPTION_STRING,  /* char *, owned; last wins */
-	OPTION_STRINGS, /* StrVec, appended */
-	OPTION_COUNT,   /* unsigned */
-	OPTION_LEVEL,   /* int, may be negative */
-	OPTION_GROUP,   /* no option: a heading in --help (name = heading) */
+	OPTION_FLAG,     /* bool; --name or --name=true|false */
+	OPTION_STRING,   /* char *, owned; last wins */
+	OPTION_STRINGS,  /* StrVec, appended */
+	OPTION_COUNT,    /* unsigned */
+	OPTION_LEVEL,    /* int, may be negative */
+	OPTION_OPTIONAL, /* char *, owned; --name means "true", a value needs --name=value */
+	OPTION_GROUP,    /* no option: a heading in --help (name = heading) */
 } OptionType;
 
 typedef struct Option {
@@ -22,7 +23,7 @@ typedef struct Option {
 	OptionType type;
 	size_t offset;
 	const char *metavar; /* NULL for flags; "a|b|c" doubles as the list of allowed values */
-	const char *help;    /* no dot at the end */
+	const char *help;    /* no dot at the end; NULL: taken, but told nowhere */
 } Option;
 
 bool option_has_choices(const Option *o); /* its metavar is "a|b|c" */
@@ -41,6 +42,7 @@ int options_parse(const OptionSet *sets, size_t n_sets, int argc, char **argv, b
 void options_done(const OptionSet *set);
 /* Help lines, at most 80 columns. */
 void options_help(const Option *rows, size_t n_rows, Buf *out);
-/* "KEY=VALUE[,KEY=VALUE…]" as in --secret id=x,src=y. A bare word becomes KEY with value "". */
+/* "KEY=VALUE[,KEY=VALUE…]" as in --secret id=x,src=y. A bare word becomes KEY with value "". A field in "…" may have
+ * commas. */
 typedef int (*CsvFn)(void *arg, Str key, Str value, Err **err);
 int csv_fields(const char *text, CsvFn fn, void *arg, Err **err) _warn_unused_;

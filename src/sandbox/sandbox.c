@@ -39,6 +39,7 @@ void sandbox_spec_done(SandboxSpec *s)
 		free(m->target);
 	}
 	vec_done(&s->mounts);
+	vec_done(&s->limits);
 	strvec_done(&s->extra_hosts);
 	free(s->runtime);
 	*s = SANDBOX_SPEC_INIT;

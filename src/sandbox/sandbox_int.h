@@ -96,13 +96,16 @@ void mountpoints_clear(const char *base, StrVec *made);
 
 /* ---- devices.c ---- */
 
+#define SANDBOX_SHM_SIZE (64u << 20) /* of /dev/shm, as docker makes it */
+
 typedef struct Devices {
 	int nodes[6]; /* in a user namespace: the host's nodes, detached */
 } Devices;
 #define DEVICES_INIT ((Devices){.nodes = {-1, -1, -1, -1, -1, -1}})
 /* Before the root is left, and after. */
 int devices_prepare(Devices *d, Err **err) _warn_unused_;
-int devices_mount(const Devices *d, int root_fd, int reply_fd, Err **err) _warn_unused_;
+int devices_mount(const Devices *d, uint64_t shm_size, int root_fd, int reply_fd, Err **err)
+	_warn_unused_;
 void devices_done(Devices *d);
 
 /* ---- caps.c ---- */
