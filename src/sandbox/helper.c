@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -101,11 +102,24 @@ static void start_run(Helper *h, const Request *q, int *fds)
 		(Run){.pid = pid, .pidfd = pidfd, .reply = TAKE_FD(fds[REQUEST_REPLY])};
 }
 
+/* The first process passes on what is queued: nothing else sends it such signals from outside its namespace. */
+static void signal_all(Helper *h, int number)
+{
+	vec_foreach (&h->runs, run)
+		(void)sigqueue(run->pid, number, (union sigval){0});
+}
+
 /* False at the end of the socket. */
 static bool take_request(Helper *h)
 {
 	Request q = {0};
 	int fds[_REQUEST_FD_MAX];
+	if (recv(h->sock, &q, sizeof(q), MSG_PEEK) == (ssize_t)sizeof(q) &&
+		q.flags & REQUEST_SIGNAL) {
+		signal_all(h, (int)q.size);
+		(void)!recv(h->sock, &q, sizeof(q), 0);
+		return true;
+	}
 	ssize_t n = fds_receive(h->sock, &q, sizeof(q), fds, _REQUEST_FD_MAX, NULL);
 	if (n == -ERR_CORRUPT)
 		return true;

@@ -115,20 +115,30 @@ static void report_status(int reply_fd, int status)
 		record_number(reply_fd, RECORD_EXIT, WEXITSTATUS(status));
 }
 
-/* Until the program ends; its status is told. */
-static void reap(pid_t program, int reply_fd)
+/* Collects what has ended; true when the program is among it, or nothing is left. */
+static bool collect(pid_t program, int reply_fd)
 {
-	for (;;) {
-		int status = 0;
-		pid_t pid = waitpid(-1, &status, 0);
-		if (pid < 0 && errno == EINTR)
-			continue;
-		if (pid < 0)
-			return;
+	int status = 0;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (pid == program) {
 			report_status(reply_fd, status);
-			return;
+			return true;
 		}
+	return pid < 0 && errno != EINTR;
+}
+
+/* Until the program ends; its status is told. All signals are blocked here; those that the helper has queued are the
+ * program's (si_pid is 0 for a sender outside of the namespace: nobody inside can have this process signal for him). */
+static void reap(pid_t program, int reply_fd)
+{
+	sigset_t all;
+	sigfillset(&all);
+	while (!collect(program, reply_fd)) {
+		siginfo_t info = {0};
+		int number = sigwaitinfo(&all, &info);
+		if (number > 0 && info.si_code == SI_QUEUE && info.si_pid == 0)
+			(void)kill(program, number);
 	}
 }
 

@@ -122,17 +122,22 @@ static const struct {
 	{RLIMIT_STACK, "RLIMIT_STACK"},
 };
 
+/* The library's integers end at 2^63 - 1, which is no limit either. */
+static json_int_t limit_value(uint64_t n)
+{
+	return (json_int_t)MIN(n, (uint64_t)INT64_MAX);
+}
+
 static json_t *limits(const SandboxSpec *s)
 {
 	json_t *a = json_array();
 	vec_foreach (&s->limits, l)
 		for (size_t i = 0; i < ARRAY_SIZE(limit_names); i++)
 			if (limit_names[i].resource == l->resource)
-				/* no limit is -1, which runtimes read as the largest number */
 				json_array_append_new(a,
 					json_pack("{s:s, s:I, s:I}", "type", limit_names[i].name,
-						"soft", (json_int_t)l->soft, "hard",
-						(json_int_t)l->hard));
+						"soft", limit_value(l->soft), "hard",
+						limit_value(l->hard)));
 	return a;
 }
 

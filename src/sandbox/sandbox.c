@@ -19,6 +19,7 @@ struct Sandbox {
 	int sock;
 	pid_t helper;
 	atomic_bool cancelled; /* set from a signal handler */
+	atomic_uint running;   /* runs whose request was sent */
 };
 
 void sandbox_spec_done(SandboxSpec *s)
@@ -78,6 +79,16 @@ void sandbox_cancel(Sandbox *s)
 	s->cancelled = true;
 	/* the helper reads what was sent before, then the end, and kills all it has started */
 	(void)shutdown(s->sock, SHUT_WR);
+}
+
+bool sandbox_signal(Sandbox *s, int number)
+{
+	Request q = {.flags = REQUEST_SIGNAL, .size = (uint32_t)number};
+	int cause = errno;
+	bool sent =
+		s->running > 0 && send(s->sock, &q, sizeof(q), MSG_NOSIGNAL) == (ssize_t)sizeof(q);
+	errno = cause;
+	return sent;
 }
 
 Sandbox *sandbox_free(Sandbox *s)
@@ -281,8 +292,11 @@ static int run(Sandbox *s, const SandboxSpec *spec, Exchange *x, SandboxResult *
 	int r = make_scratch(spec, err);
 	if (r == 0)
 		r = send_request(s, x, spec, err);
-	if (r == 0)
+	if (r == 0) {
+		s->running++;
 		r = listen_to_the_end(x, err);
+		s->running--;
+	}
 	remove_scratch(spec);
 	if (r < 0)
 		return r;

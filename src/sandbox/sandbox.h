@@ -81,6 +81,8 @@ int sandbox_run(Sandbox *s, const SandboxSpec *spec, SandboxOutputFn output, voi
 	SandboxResult *ret, Err **err) _warn_unused_;
 /* Kills every run in progress; later runs fail. Async-signal-safe. */
 void sandbox_cancel(Sandbox *s);
+/* Passes a signal on to the program of every run in progress (0: to nobody); false if there is none. Async-signal-safe. */
+bool sandbox_signal(Sandbox *s, int number);
 Sandbox *sandbox_free(Sandbox *s);
 DEFINE_FREEP(Sandbox, sandbox_free)
 

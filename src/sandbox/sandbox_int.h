@@ -15,9 +15,14 @@
 
 typedef struct Request {
 	uint32_t flags; /* REQUEST_… */
-	uint32_t size;  /* of the packed spec */
+	uint32_t size;  /* of the packed spec; with REQUEST_SIGNAL the number of a signal */
 } Request;
-enum { REQUEST_NO_NETWORK = 1 << 0, REQUEST_RUNTIME = 1 << 1 };
+enum {
+	REQUEST_NO_NETWORK = 1 << 0,
+	REQUEST_RUNTIME = 1 << 1,
+	REQUEST_SIGNAL =
+		1 << 2, /* no new run, no descriptors: a signal for the programs of all runs */
+};
 typedef enum RequestFd {
 	REQUEST_SPEC,
 	REQUEST_REPLY,
