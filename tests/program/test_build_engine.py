@@ -416,3 +416,13 @@ def test_unconsumed_build_arg(cruet):
 def test_copy_only_needs_no_root_filesystem(cruet):
     cruet.build("FROM scratch\nCOPY a /a\nWORKDIR /w\n", files={"a": "1"})
     assert not (cruet.root / "trees").exists() or not any((cruet.root / "trees").iterdir())
+
+
+def test_of_an_archive_and_a_file_of_one_name_the_later_wins(based, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / "a.txt").write_text(name)
+        subprocess.run(["tar", "-C", tmp_path, "-czf", tmp_path / f"{name}.tgz", "a.txt"], check=True)
+    (tmp_path / "a.txt").write_text("file")
+    for sources, wins in (("one.tgz a.txt", "file"), ("a.txt one.tgz", "one"), ("one.tgz a.txt two.tgz", "two"), ("two.tgz one.tgz a.txt", "file")):
+        based.build(f"FROM base\nADD {sources} /d/\n", context=tmp_path)
+        assert based.run("run", "test", "cat", "/d/a.txt").out == wins, sources
