@@ -122,6 +122,8 @@ int build_context(Build *b, const char *dir, ContextSlot **ret, Err **err)
 	int r = find_slot(b, dir, &slot, err);
 	if (r == 0 && !slot->context)
 		r = context_open(slot->dir, &slot->patterns, b->store, pool, &slot->context, err);
+	if (r == 0 && !dir && b->input)
+		context_set_unpacked(slot->context);
 	pthread_mutex_unlock(&b->lock);
 	if (r == 0)
 		*ret = slot;
