@@ -66,7 +66,7 @@ static const char *kind_of(const char *metavar)
 
 static void add_choices(Buf *out, const char *metavar)
 {
-	for (const char *p = metavar; *p; p++)
+	for (const char *p = metavar; *p && !cstr_starts(p, "|{{"); p++)
 		buf_char(out, *p == '|' ? ' ' : *p);
 }
 

@@ -22,8 +22,9 @@ typedef struct Option {
 	const char *name; /* without "--" */
 	OptionType type;
 	size_t offset;
-	const char *metavar; /* NULL for flags; "a|b|c" doubles as the list of allowed values */
-	const char *help;    /* no dot at the end; NULL: taken, but told nowhere */
+	const char *
+		metavar; /* NULL for flags; "a|b|c" doubles as the list of allowed values ("{{…}}": also templates) */
+	const char *help; /* no dot at the end; NULL: taken, but told nowhere */
 } Option;
 
 bool option_has_choices(const Option *o); /* its metavar is "a|b|c" */

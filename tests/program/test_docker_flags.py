@@ -95,3 +95,52 @@ def test_no_cache_filter_takes_a_list(based):
 
 def test_progress_from_the_environment(based):
     assert "#1 " in based.run("build", "-", input=PLAIN.encode(), env=dict(based.env, BUILDKIT_PROGRESS="plain")).err
+
+
+def template(store, text, *names):
+    return store.run("inspect", "-f", text, *names or ("test",)).out
+
+
+def test_templates_of_inspect(based):
+    based.build('FROM base\nLABEL a.b=1 c="x y"\nENV E=1\nCMD ["run","me"]\n')
+    based.run("tag", "test", "other:2")
+    assert template(based, "{{.Id}}") == based.image_id("test") + "\n"
+    assert template(based, "{{.Config.Cmd}} {{json .Config.Cmd}} {{len .Config.Cmd}}") == '[run me] ["run","me"] 2\n'
+    assert template(based, '{{index .Config.Labels "a.b"}}|{{index .Config.Cmd 1}}|{{index .Config.Labels "gone"}}|') == "1|me||\n"
+    assert template(based, '{{range .RepoTags}}<{{.}}>{{end}}\\t{{join .RepoTags ","}}') == "<test:latest><other:2>\ttest:latest,other:2\n"
+    assert template(based, "{{ .Os }}/{{.Architecture}}{{.Config.User}}", "test", "base").count("linux/") == 2
+    assert template(based, '{{index .Config.Labels "x"}}', "base") == "\n"
+    assert template(based, "{{.Config.Labels}}") == "map[a.b:1 c:x y]\n"
+    assert template(based, "{{range .Config.Env}}{{range .}}{{end}}{{end}}") == "\n"
+    for wrong, status in (("{{.Nope}}", 2), ("{{range .RepoTags}}", 2), ("{{index .Config.Cmd 7}}", 2), ("{{if .Id}}x{{end}}", 11), ("{{end}}", 11),
+                          ("{{}}", 11), ("{{json}}", 11), ("{{range .Id}}" * 20 + "{{end}}" * 20, 11), ("plain", 2)):
+        assert based.fails(status, "inspect", "--format", wrong, "test"), wrong
+
+
+def test_templates_and_filters_of_images(based):
+    based.build("FROM base\nENV a=b\n")
+    based.build("FROM base\nENV a=c\n")
+    assert set(based.run("images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").out.splitlines()) == {
+        f"{name} {based.image_id(name.split(':', 1)[0])[7:19]}" for name in ("base:latest", "test:latest")} | {
+            "<none>:<none> " + based.run("images", "-q", "-f", "dangling=true").out.strip()}
+    assert based.run("images", "--filter", "dangling=false", "--format", "names").out.splitlines() == ["base:latest", "test:latest"]
+    assert based.run("images", "te*", "--format", "names").out == "test:latest\n"
+    assert based.run("images", "-f", "reference=*:lat*", "-f", "reference=nothing", "--format", "names").out.count("latest") == 2
+    assert "reference=PATTERN" in based.fails(2, "images", "-f", "since=x")
+    based.fails(11, "images", "--format", "table {{.ID}}")
+
+
+def test_two_word_verbs(based):
+    assert based.run("buildx", "build", "-q", "-t", "t", "-", input=PLAIN.encode()).out.startswith("sha256:")
+    assert based.run("image", "ls", "--format", "names").out == based.run("images", "--format", "names").out
+    assert based.run("image", "inspect", "t").out == based.run("inspect", "t").out
+    assert based.run("container", "run", "t", "echo", "image", "ls").out == "image ls\n"
+    based.run("image", "rm", "t")
+    assert "not a cruet command" in based.fails(2, "image", "frobnicate") and "not a cruet command" in based.fails(2, "buildx")
+
+
+def test_removing_goes_on_after_one_that_is_missing(based):
+    based.run("tag", "base", "one", "two")
+    err = based.fails(7, "rmi", "gone", "one", "lost", "two")
+    assert "'gone'" in err and "'lost'" in err
+    assert based.run("images", "--format", "names").out == "base:latest\n"
