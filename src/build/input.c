@@ -159,6 +159,11 @@ static int missing_dockerfile(const Build *b, const char *shown, Err **err)
 	return r;
 }
 
+static bool is_missing(const Err *e)
+{
+	return e->errnum == ENOENT || e->code == ERR_NOT_FOUND;
+}
+
 static int input_file(Build *b, Buf *text, char **ret_path, Err **err)
 {
 	const char *file = b->options->file;
@@ -176,10 +181,19 @@ static int input_file(Build *b, Buf *text, char **ret_path, Err **err)
 		*ret_path = xstrdup("Dockerfile");
 	else
 		*ret_path = xasprintf("%s/Dockerfile", b->context.dir);
-	if (open_dockerfile(b, *ret_path, &fd, &e) < 0)
-		return e->errnum == ENOENT || e->code == ERR_NOT_FOUND
-			? missing_dockerfile(b, *ret_path, err)
-			: err_move(err, &e);
+	int r = open_dockerfile(b, *ret_path, &fd, &e);
+	if (r < 0 && !file && is_missing(e)) {
+		/* as BuildKit does */
+		_cleanup_free_ char *lower = xstrdup(*ret_path);
+		lower[strlen(lower) - strlen("Dockerfile")] = 'd';
+		r = open_dockerfile(b, lower, &fd, NULL);
+		if (r == 0) {
+			free(*ret_path);
+			*ret_path = TAKE_PTR(lower);
+		}
+	}
+	if (r < 0)
+		return is_missing(e) ? missing_dockerfile(b, *ret_path, err) : err_move(err, &e);
 	_cleanup_(reader_freep) Reader *in = fd_reader_new(TAKE_FD(fd), true, *ret_path);
 	return read_dockerfile(in, text, err);
 }

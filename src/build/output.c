@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "build/build_int.h"
 #include "build/keys.h"
 #include "image/transfer.h"
@@ -81,6 +82,10 @@ static int commit(Build *b, StageRun *s, Err **err)
 		_cleanup_free_ char *name = str_dup(key);
 		config_set_label(&s->config, name, value.ptr ? value.ptr : "");
 	}
+	if (s->stack.layers.len > LAYERS_OF_DOCKER)
+		progress_warn(b->progress, NULL, 0,
+			"the image has %zu layers: docker and podman refuse more than %u",
+			s->stack.layers.len, LAYERS_OF_DOCKER);
 	int r = set_times(b, s, err);
 	if (r == 0)
 		r = image_commit(b->store, &s->config, &s->stack, &o->annotations, &b->names,

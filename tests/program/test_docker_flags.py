@@ -144,3 +144,19 @@ def test_removing_goes_on_after_one_that_is_missing(based):
     err = based.fails(7, "rmi", "gone", "one", "lost", "two")
     assert "'gone'" in err and "'lost'" in err
     assert based.run("images", "--format", "names").out == "base:latest\n"
+
+
+def test_a_dockerfile_in_small_letters(cruet, tmp_path):
+    (tmp_path / "dockerfile").write_text("FROM scratch\nCOPY f /\n")
+    (tmp_path / "dockerfile.dockerignore").write_text("f\n")
+    (tmp_path / "f").write_text("x")
+    err = cruet.fails(7, "build", tmp_path)
+    assert "dockerfile:2" in err and "ignore file excludes it" in err
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY f /\n")
+    cruet.run("build", tmp_path)
+
+
+def test_more_layers_than_docker_takes(based):
+    text = "FROM base\n" + "WORKDIR /a\nWORKDIR /b\n" * 63
+    assert "docker and podman refuse" not in based.build(text).err
+    assert "the image has 128 layers" in based.build(text + "WORKDIR /c\n").err
