@@ -89,14 +89,31 @@ int ulimit_arguments(const StrVec *texts, SandboxLimits *ret, Err **err)
 
 /* ---- mounts ---- */
 
+/* What docker and podman take behind the target; only ro matters here. */
+static bool volume_mode(Str modes, bool *ret_read_only)
+{
+	static const char *const others[] = {"rw", "z", "Z", "cached", "delegated", "consistent",
+		"private", "rprivate", "shared", "rshared", "slave", "rslave", "nocopy"};
+	Str mode;
+	while (str_cut(&modes, ',', &mode)) {
+		bool known = str_eq_cstr(mode, "ro");
+		*ret_read_only |= known;
+		for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+			known |= str_eq_cstr(mode, others[i]);
+		if (!known)
+			return false;
+	}
+	return true;
+}
+
 int volume_argument(SandboxSpec *spec, const char *text, Err **err)
 {
-	Str rest = str_of(text), source = {0}, target = {0}, mode = {0};
+	Str rest = str_of(text), source = {0}, target = {0};
+	bool read_only = false;
 	str_cut(&rest, ':', &source);
 	bool both =
 		str_cut(&rest, ':', &target) && source.len && target.len && target.ptr[0] == '/';
-	bool has_mode = both && str_cut(&rest, ':', &mode);
-	if (!both || rest.ptr || (has_mode && !str_eq_cstr(mode, "ro") && !str_eq_cstr(mode, "rw")))
+	if (!both || (rest.ptr && !volume_mode(rest, &read_only)))
 		return err_set(err, ERR_USAGE, "volume '%s' is not SOURCE:/TARGET[:ro]", text);
 	_cleanup_free_ char *path = str_dup(source);
 	char *absolute = realpath(path, NULL);
@@ -111,7 +128,7 @@ int volume_argument(SandboxSpec *spec, const char *text, Err **err)
 	m->type = SANDBOX_BIND;
 	m->source = absolute;
 	m->target = str_dup(target);
-	m->read_only = str_eq_cstr(mode, "ro");
+	m->read_only = read_only;
 	return 0;
 }
 

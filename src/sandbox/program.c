@@ -201,8 +201,13 @@ static int exec_path(Program *p, const char *path, Err **err)
 		return explain_missing(path, err);
 	if (cause == EACCES && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return fail(NOT_EXECUTABLE, err, "'%s' is a directory", path);
-	return fail(NOT_EXECUTABLE, err, "'%s': %s", path,
+	r = fail(NOT_EXECUTABLE, err, "'%s': %s", path,
 		cause == EACCES ? "permission denied" : strerror(cause));
+	if (cause == E2BIG)
+		err_hint(err,
+			"one argument or variable takes 128 KiB at most: a long script can be a file, or a "
+			"heredoc that begins with #!/bin/sh");
+	return r;
 }
 
 static int exec_in_path(Program *p, const char *name, Err **err)

@@ -166,6 +166,9 @@ def test_mounts_in_dockers_words(based, tmp_path):
     assert sh(based, "ulimit -n", "--ulimit", "nofile=50:60").out == "50\n"
     assert "type is bind or tmpfs" in sh(based, "true", "--mount", "type=volume,source=x,target=/m", check=False).err
     assert "needs source=PATH" in sh(based, "true", "--mount", "type=bind,target=/m", check=False).err
+    for mode, works in (("Z", True), ("rw,z", True), ("cached", True), ("z,ro", False), ("ro", False)):
+        assert (sh(based, "touch /m/new", "-v", f"{tmp_path}:/m:{mode}", check=False).returncode == 0) == works, mode
+    assert "SOURCE:/TARGET" in sh(based, "true", "-v", f"{tmp_path}:/m:nope", check=False).err
     assert "no named volumes" in sh(based, "true", "-v", "name:/m", check=False).err
 
 
@@ -187,3 +190,10 @@ def test_another_platform_is_told(based):
 @pytest.mark.parametrize("runtime", ["crun", "runc"])
 def test_oci_runtimes(based, runtime):
     assert sh(based, "echo hi; exit 3", "--runtime", runtime, check=False).returncode == 3
+
+
+def test_too_long_an_argument(based):
+    lines = "".join(f": {'x' * 1000}\n" for _ in range(150))
+    done = based.build(f"FROM base\nRUN <<E\n{lines}echo end\nE\n", check=False)
+    assert done.returncode == 14 and "128 KiB" in done.err
+    assert "end\n" in based.build(f"FROM base\nRUN <<E\n#!/bin/sh\n{lines}echo end\nE\n").err
