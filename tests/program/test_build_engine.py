@@ -440,3 +440,7 @@ def test_what_is_missing_in_a_context_on_standard_input(cruet, tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY nothing /\n")
     tar = subprocess.run(["tar", "-C", tmp_path, "-c", "Dockerfile"], capture_output=True, check=True).stdout
     assert "'nothing' is not in the context on standard input" in cruet.fails(7, "build", "-", input=tar)
+
+
+def test_what_is_outside_of_the_context_has_a_way_in(cruet):
+    assert "--build-context NAME=DIR" in cruet.build("FROM scratch\nCOPY ../outside /\n", check=False).err
