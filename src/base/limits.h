@@ -3,6 +3,7 @@
 
 #define LIMIT_MANIFEST_SIZE   (4u << 20)   /* bytes of a manifest, index or config */
 #define LIMIT_LAYERS          4096u        /* layers in one image */
+#define LAYERS_OF_DOCKER      127u         /* what its overlay driver takes */
 #define LIMIT_INDEX_MANIFESTS 16384u       /* manifests in one index, names in the store */
 #define LIMIT_JSON_DEPTH      64u          /* nesting of arrays and objects */
 #define LIMIT_JSON_VALUES     (256u << 10) /* values of one document: each costs up to 200 bytes */

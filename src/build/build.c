@@ -122,6 +122,8 @@ int build_context(Build *b, const char *dir, ContextSlot **ret, Err **err)
 	int r = find_slot(b, dir, &slot, err);
 	if (r == 0 && !slot->context)
 		r = context_open(slot->dir, &slot->patterns, b->store, pool, &slot->context, err);
+	if (r == 0 && !dir && b->input)
+		context_set_unpacked(slot->context);
 	pthread_mutex_unlock(&b->lock);
 	if (r == 0)
 		*ret = slot;
@@ -187,11 +189,16 @@ int build_source(
 	return r;
 }
 
+/* Names may be in one value, with commas. */
 static bool filtered(const StrVec *filter, const PlanStage *p)
 {
-	for (size_t i = 0; i < filter->len; i++)
-		if (p->label && strcasecmp(filter->items[i], p->label) == 0)
-			return true;
+	for (size_t i = 0; i < filter->len; i++) {
+		Str rest = str_of(filter->items[i]), name;
+		while (str_cut(&rest, ',', &name))
+			if (p->label && strlen(p->label) == name.len &&
+				strncasecmp(name.ptr, p->label, name.len) == 0)
+				return true;
+	}
 	return false;
 }
 
@@ -271,8 +278,9 @@ static int build_all(Build *b, Err **err)
 	int r = build_input(b, err);
 	if (r == 0)
 		r = make_plan(b, err);
-	if (r == 0)
-		r = run_stages(b, err);
+	if (r < 0 || b->options->check)
+		return r;
+	r = run_stages(b, err);
 	if (r < 0)
 		return r;
 	warn_unused_args(b);
@@ -311,8 +319,8 @@ void build_result_done(BuildResult *r)
 
 void build_options_done(BuildOptions *o)
 {
-	StrVec *lists[] = {
-		&o->tags, &o->build_args, &o->labels, &o->add_hosts, &o->no_cache_filter};
+	StrVec *lists[] = {&o->tags, &o->build_args, &o->labels, &o->add_hosts, &o->no_cache_filter,
+		&o->annotations};
 	char *texts[] = {o->context, o->file, o->target, o->platform, o->network, o->runtime,
 		o->iidfile, o->metadata_file};
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
@@ -333,5 +341,6 @@ void build_options_done(BuildOptions *o)
 	vec_done(&o->secrets);
 	vec_done(&o->outputs);
 	vec_done(&o->contexts);
+	vec_done(&o->limits);
 	*o = (BuildOptions){0};
 }

@@ -37,13 +37,16 @@ typedef struct BuildOptions {
 	char *context; /* directory, "-" (tar or Dockerfile on stdin) */
 	char *file;    /* -f; NULL = <context>/Dockerfile; "-" = stdin */
 	StrVec tags, build_args /* "K=V" or "K" (from the environment) */, labels, add_hosts,
-		no_cache_filter;
+		no_cache_filter, annotations /* "K=V" of the manifest */;
+	SandboxLimits limits; /* of RUN */
+	uint64_t shm_size;    /* bytes of RUN's /dev/shm, 0 = the default */
 	VEC(BuildSecret) secrets;
 	VEC(BuildOutput) outputs;
 	VEC(BuildContext) contexts;
 	char *target, *platform, *network /* "host" | "none", NULL = host */, *runtime;
 	char *iidfile, *metadata_file;
 	bool no_cache, quiet;
+	bool check; /* look for mistakes and build nothing */
 	Compression compression;
 	int compression_level;
 	unsigned jobs; /* threads; 0 = one a processor */

@@ -17,6 +17,7 @@
 struct Context {
 	int fd;
 	char *dir;
+	bool unpacked; /* from standard input: dir tells the user nothing */
 	GlobSet *ignore;
 	Pool *pool;
 	HashCache *cache;
@@ -71,6 +72,11 @@ int context_fd(const Context *c)
 const char *context_dir(const Context *c)
 {
 	return c->dir;
+}
+
+void context_set_unpacked(Context *c)
+{
+	c->unpacked = true;
 }
 
 Context *context_free(Context *c)
@@ -281,7 +287,10 @@ static int walk_subtree(Context *c, const char *path, ContextEntries *out, Err *
 
 static int hidden(const Context *c, const char *path, Err **err)
 {
-	int r = err_set(err, ERR_NOT_FOUND, "'%s' is not in the build context '%s'", path, c->dir);
+	int r = c->unpacked
+		? err_set(err, ERR_NOT_FOUND, "'%s' is not in the context on standard input", path)
+		: err_set(err, ERR_NOT_FOUND, "'%s' is not in the build context '%s'", path,
+			  c->dir);
 	if (faccessat(c->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		err_hint(err, "the ignore file excludes it");
 	return r;

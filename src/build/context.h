@@ -18,6 +18,8 @@ int context_open(const char *dir, const StrVec *patterns, Store *s, Pool *pool, 
 	Err **err) _warn_unused_;
 int context_fd(const Context *c);
 const char *context_dir(const Context *c); /* as given */
+void context_set_unpacked(
+	Context *c); /* it came on standard input: messages do not name the directory */
 /* Writes the hash cache back; errors are not fatal. */
 Context *context_free(Context *c);
 DEFINE_FREEP(Context, context_free)

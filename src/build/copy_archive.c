@@ -30,6 +30,7 @@ typedef struct Unpack {
 	CopyPlan *plan;
 	const char *dest;
 	Map made; /* path → char *: "" = directory, "=" = other non-link, else "@" + symlink target */
+	Map later; /* paths that a later source of the instruction replaces by what is no directory */
 	LayerWriter *out;
 } Unpack;
 
@@ -126,6 +127,8 @@ static int add_entry(Unpack *u, Reader *body, const TarEntry *e, Err **err)
 	}
 	if (r < 0 || !*path)
 		return r;
+	if (e->type != TAR_DIR && map_has(&u->later, str_of(path)))
+		return 0;
 	char kind = node_kind(u, str_of(path), &old_link);
 	if (e->type != TAR_DIR && kind == 'd')
 		return err_set(
@@ -170,16 +173,23 @@ int copy_unpack_archive(CopyPlan *p, const CopyArchive *a, LayerWriter *out, Err
 	static const ReaderOps ops = {body_read, body_free};
 	ERR_SCOPE(err, "Unpacking '%s'", a->source.path);
 	_cleanup_(reader_freep) Reader *raw = NULL, *plain = NULL;
-	Unpack u = {.plan = p, .dest = a->dest, .made = MAP_INIT(free), .out = out};
+	Unpack u = {.plan = p,
+		.dest = a->dest,
+		.made = MAP_INIT(free),
+		.later = MAP_INIT(NULL),
+		.out = out};
 	int r = copy_open_body(p, &a->source, &raw, err);
 	if (r == 0)
 		r = decompress_reader_auto(TAKE_PTR(raw), NULL, NULL, &plain, err);
 	if (r < 0)
 		return r;
-	vec_foreach (&p->entries, e)
+	vec_foreach (&p->entries, e) {
 		map_put(&u.made, str_of(e->path),
 			e->type == TAR_SYMLINK ? xasprintf("@%s", e->link)
 					       : xstrdup(e->type == TAR_DIR ? "" : "="));
+		if (e->type != TAR_DIR && e->order > a->order)
+			map_put(&u.later, str_of(e->path), e);
+	}
 	_cleanup_(tar_reader_freep) TarReader *tar = tar_reader_new(plain);
 	BodyReader body = {.reader = {&ops}, .tar = tar};
 	TarEntry *e = NULL;
@@ -189,5 +199,6 @@ int copy_unpack_archive(CopyPlan *p, const CopyArchive *a, LayerWriter *out, Err
 			break;
 	}
 	map_done(&u.made);
+	map_done(&u.later);
 	return r;
 }

@@ -198,6 +198,7 @@ int copy_digest(CopyPlan *p, Digest *ret, Err **err)
 		key_entry(p, &a->source, &b);
 		sha256_update(h, b.ptr, b.len);
 		sha256_field(h, str_of(a->dest));
+		sha256_field_u64(h, a->order);
 		sha256_field_u64(h,
 			p->owner.given ? (uint64_t)p->owner.uid << 32 | p->owner.gid : UINT64_MAX);
 		sha256_field(h, str_of(p->op->chmod ? p->op->chmod : ""));

@@ -46,6 +46,7 @@ typedef struct CopyArchive {
 	CopyEntry source; /* body only */
 	Digest digest;
 	bool has_digest;
+	unsigned order; /* entries with a larger one come from later sources */
 } CopyArchive;
 
 struct CopyPlan {

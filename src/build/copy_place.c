@@ -89,6 +89,7 @@ static int maybe_archive(CopyPlan *p, size_t first, const Destination *d, bool f
 	if (!archive)
 		return 0;
 	CopyArchive *a = vec_add(&p->archives);
+	a->order = (unsigned)p->entries.len;
 	a->dest = arena_str(&p->arena, str_of(d->path));
 	a->source = *e;
 	a->digest = e->digest;

@@ -163,8 +163,15 @@ int copy_select(CopyPlan *p, const char *word, Sources *ret, bool *ret_wild, Err
 	_cleanup_strvec_ StrVec matches = {0};
 	int r = 0;
 	*ret_wild = glob_has_magic(str_of(path));
-	if (!*ret_wild)
-		return add_source(p, word, path, ret, err);
+	if (!*ret_wild) {
+		r = add_source(p, word, path, ret, err);
+		if (r < 0 && err && err_is(*err, ERR_NOT_FOUND) && cstr_starts(word, "..") &&
+			p->op->context)
+			err_hint(err,
+				"'..' does not lead out of the context: give that directory with "
+				"--build-context NAME=DIR and use COPY --from=NAME");
+		return r;
+	}
 	if (p->op->parents && strstr(path, "**"))
 		r = glob_deep(p, str_of(path), &matches, err);
 	else if (p->op->context)

@@ -379,8 +379,19 @@ static const BuildSecret *find_secret(const BuildOptions *o, const char *id)
 	return NULL;
 }
 
+/* A variable that is not set makes an empty secret, as scripts for BuildKit expect, but not a required one. */
+static int secret_unset(Step *t, const BuildSecret *s, bool required, Err **err)
+{
+	if (required)
+		return err_set(err, ERR_NOT_FOUND, "variable '%s' of secret '%s' is not set",
+			s->env, s->id);
+	progress_warn(t->stage->build->progress, t->stage->build->dockerfile->path, t->instr->line,
+		"variable '%s' of secret '%s' is not set: the secret is empty", s->env, s->id);
+	return 0;
+}
+
 /* Without src and env the id itself names a variable, else a file. */
-static int secret_value(const BuildSecret *s, Buf *ret, Err **err)
+static int secret_value(Step *t, const BuildSecret *s, bool required, Buf *ret, Err **err)
 {
 	const char *variable = s->env ? s->env : s->src ? NULL : s->id;
 	const char *text = variable ? getenv(variable) : NULL;
@@ -389,8 +400,7 @@ static int secret_value(const BuildSecret *s, Buf *ret, Err **err)
 		return 0;
 	}
 	if (s->env)
-		return err_set(err, ERR_NOT_FOUND, "variable '%s' of secret '%s' is not set",
-			s->env, s->id);
+		return secret_unset(t, s, required, err);
 	int r = file_read(AT_FDCWD, s->src ? s->src : s->id, LIMIT_SECRET_SIZE, ret, err);
 	if (r < 0)
 		err_prefix(err, "Secret '%s'", s->id);
@@ -449,7 +459,7 @@ static int prepare_secret(
 	if (!s)
 		return 0;
 	Buf value = BUF_INIT(LIMIT_SECRET_SIZE);
-	int r = secret_value(s, &value, err);
+	int r = secret_value(t, s, m->required, &value, err);
 	if (r == 0 && m->env)
 		strvec_env_set(&spec->env, m->env, value.ptr ? value.ptr : "");
 	if (r == 0 && m->target) {

@@ -213,6 +213,9 @@ static int prepare_spec(Step *t, RunOp *op, const char *dir, SandboxSpec *spec, 
 	spec->network_none = op->network_none;
 	spec->runtime = xstrdup(b->options->runtime);
 	strvec_copy(&spec->extra_hosts, &b->options->add_hosts);
+	spec->shm_size = b->options->shm_size;
+	vec_foreach (&b->options->limits, l)
+		vec_push(&spec->limits, *l);
 	int r = mount_set_prepare(t, &op->mounts, spec, err);
 	if (r == 0 && op->script)
 		r = prepare_script(s, op->script, spec, err);

@@ -178,7 +178,18 @@ static int input_file(Build *b, Buf *text, char **ret_path, Err **err)
 		*ret_path = xstrdup("Dockerfile");
 	else
 		*ret_path = xasprintf("%s/Dockerfile", b->context.dir);
-	if (open_input(b, *ret_path, &fd, &e) < 0)
+	int r = open_input(b, *ret_path, &fd, &e);
+	if (r < 0 && !file && err_is(e, ERR_NOT_FOUND)) {
+		/* as BuildKit does */
+		_cleanup_free_ char *lower = xstrdup(*ret_path);
+		lower[strlen(lower) - strlen("Dockerfile")] = 'd';
+		r = open_input(b, lower, &fd, NULL);
+		if (r == 0) {
+			free(*ret_path);
+			*ret_path = TAKE_PTR(lower);
+		}
+	}
+	if (r < 0)
 		return err_is(e, ERR_NOT_FOUND) ? missing_dockerfile(b, *ret_path, err)
 						: err_move(err, &e);
 	_cleanup_(reader_freep) Reader *in = fd_reader_new(TAKE_FD(fd), true, *ret_path);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "build/build_int.h"
 #include "build/keys.h"
 #include "image/transfer.h"
@@ -73,7 +74,6 @@ static int set_times(Build *b, StageRun *s, Err **err)
 static int commit(Build *b, StageRun *s, Err **err)
 {
 	const BuildOptions *o = b->options;
-	static const StrVec no_annotations;
 	unsigned id = progress_next_id();
 	progress_state(b->progress, id, "exporting to image", PROGRESS_STARTED, NULL);
 	for (size_t i = 0; i < o->labels.len; i++) {
@@ -82,9 +82,13 @@ static int commit(Build *b, StageRun *s, Err **err)
 		_cleanup_free_ char *name = str_dup(key);
 		config_set_label(&s->config, name, value.ptr ? value.ptr : "");
 	}
+	if (s->stack.layers.len > LAYERS_OF_DOCKER)
+		progress_warn(b->progress, NULL, 0,
+			"the image has %zu layers: docker and podman refuse more than %u",
+			s->stack.layers.len, LAYERS_OF_DOCKER);
 	int r = set_times(b, s, err);
 	if (r == 0)
-		r = image_commit(b->store, &s->config, &s->stack, &no_annotations, &b->names,
+		r = image_commit(b->store, &s->config, &s->stack, &o->annotations, &b->names,
 			&b->result->manifest, &b->result->config, err);
 	progress_state(b->progress, id, "exporting to image",
 		r == 0 ? PROGRESS_DONE : PROGRESS_FAILED, r < 0 && err ? *err : NULL);

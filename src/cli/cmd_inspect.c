@@ -1,7 +1,8 @@
 #include <stdio.h>
 
-#include "cli/format.h"
 #include "base/limits.h"
+#include "cli/format.h"
+#include "cli/template.h"
 #include "image/sizes.h"
 
 typedef struct InspectOptions {
@@ -10,8 +11,8 @@ typedef struct InspectOptions {
 } InspectOptions;
 
 static const Option rows[] = {
-	{0, "format", OPTION_STRING, offsetof(InspectOptions, format), "json",
-		"does nothing, for habit: it prints JSON anyway"},
+	{'f', "format", OPTION_STRING, offsetof(InspectOptions, format), "json|{{…}}",
+		"JSON (default), or a line of fields as {{.Id}} or {{json .Config.Env}}"},
 	{0, "platform", OPTION_STRING, offsetof(InspectOptions, platform), "OS/ARCH",
 		PLATFORM_HELP},
 	{0, "raw", OPTION_FLAG, offsetof(InspectOptions, raw), NULL,
@@ -114,6 +115,18 @@ static int print_blob(Store *s, const Digest *d, Err **err)
 	return r;
 }
 
+/* A line for each image. */
+static int print_template(const char *format, const json_t *images, Err **err)
+{
+	_cleanup_buf_ Buf text = BUF_INIT(SIZE_MAX / 2);
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < json_array_size(images); i++)
+		r = template_format(format, json_array_get(images, i), &text, err);
+	if (r == 0)
+		fputs(text.ptr, stdout);
+	return r;
+}
+
 static int run_inspect(CmdCtx *ctx, void *options, const StrVec *operands, Err **err)
 {
 	const InspectOptions *o = options;
@@ -144,6 +157,8 @@ static int run_inspect(CmdCtx *ctx, void *options, const StrVec *operands, Err *
 		store_image_done(&image);
 	}
 	platform_done(&platform);
+	if (r == 0 && template_is(o->format))
+		return print_template(o->format, array, err);
 	if (r == 0 && !o->raw && !o->config)
 		print_json(array);
 	return r;

@@ -89,13 +89,20 @@ static int remove_one(Store *s, const char *what, bool force, Err **err)
 static int run_rmi(CmdCtx *ctx, void *options, const StrVec *operands, Err **err)
 {
 	const RmiOptions *o = options;
+	int failed = 0;
+	/* one that cannot go does not keep the others; the last failure is the caller's to tell */
 	for (size_t i = 0; i < operands->len; i++) {
 		_cleanup_err_ Err *e = NULL;
 		int r = remove_one(ctx->store, operands->items[i], o->force, &e);
-		if (r < 0 && !(o->force && err_is(e, ERR_NOT_FOUND)))
-			return err_move(err, &e);
+		if (r == 0 || (o->force && err_is(e, ERR_NOT_FOUND)))
+			continue;
+		if (failed && err) {
+			fprintf(stderr, "cruet: %s\n", (*err)->message);
+			*err = err_free(*err);
+		}
+		failed = err_move(err, &e);
 	}
-	return 0;
+	return failed;
 }
 
 const Command cmd_rmi = {

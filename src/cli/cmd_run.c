@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/format.h"
+#include "cli/sandbox_args.h"
 #include "cli/signals.h"
 #include "image/layers.h"
 #include "sandbox/sandbox.h"
@@ -11,9 +12,13 @@
 #define EXIT_RUN_FAILED 125
 
 typedef struct RunOptions {
-	StrVec env, env_files, volumes, add_hosts;
-	char *workdir, *user, *network, *entrypoint, *runtime, *platform, *hostname;
-	bool read_only, interactive, tty, rm;
+	StrVec env, env_files, volumes, mounts, tmpfs, add_hosts, ulimits;
+	char *workdir, *user, *network, *entrypoint, *runtime, *platform, *hostname, *shm_size;
+	bool read_only, interactive, tty;
+	/* of docker: taken, or refused in better words than "unknown flag" */
+	StrVec ports, ignored_values, limits;
+	char *pull;
+	bool detach, privileged, ignored;
 } RunOptions;
 
 static const Option rows[] = {
@@ -27,8 +32,16 @@ static const Option rows[] = {
 		"who runs the program, by name or number"},
 	{'v', "volume", OPTION_STRINGS, offsetof(RunOptions, volumes), "SOURCE:TARGET[:ro]",
 		"bind a file or directory of the host"},
-	{0, "network", OPTION_STRING, offsetof(RunOptions, network), "host|none",
-		"network of the program (default host)"},
+	{0, "mount", OPTION_STRINGS, offsetof(RunOptions, mounts), "type=bind|tmpfs,target=DIR[,…]",
+		"the same in docker's long form, or a file system in memory"},
+	{0, "tmpfs", OPTION_STRINGS, offsetof(RunOptions, tmpfs), "TARGET[:size=SIZE]",
+		"mount a file system in memory"},
+	{0, "shm-size", OPTION_STRING, offsetof(RunOptions, shm_size), "SIZE",
+		"size of its /dev/shm (default 64m)"},
+	{0, "ulimit", OPTION_STRINGS, offsetof(RunOptions, ulimits), "NAME=SOFT[:HARD]",
+		"limit of the program, as nofile=1024 (may be repeated)"},
+	{0, "network", OPTION_STRING, offsetof(RunOptions, network), "default|host|none",
+		"network of the program (default: the host's)"},
 	{0, "entrypoint", OPTION_STRING, offsetof(RunOptions, entrypoint), "PROGRAM",
 		"run this instead of the image's entrypoint"},
 	{0, "hostname", OPTION_STRING, offsetof(RunOptions, hostname), "NAME",
@@ -40,32 +53,87 @@ static const Option rows[] = {
 	{'i', "interactive", OPTION_FLAG, offsetof(RunOptions, interactive), NULL,
 		"pass standard input on"},
 	{'t', "tty", OPTION_FLAG, offsetof(RunOptions, tty), NULL, "pass the terminal on"},
-	{0, "rm", OPTION_FLAG, offsetof(RunOptions, rm), NULL,
-		"does nothing, for habit: what the program writes is thrown away anyway"},
 	{0, "runtime", OPTION_STRING, offsetof(RunOptions, runtime), "NAME",
 		"use an OCI runtime (crun, runc or a path) instead of the built-in sandbox"},
 	{0, "platform", OPTION_STRING, offsetof(RunOptions, platform), "OS/ARCH", PLATFORM_HELP},
+	{0, "rm", OPTION_FLAG, offsetof(RunOptions, ignored), NULL, NULL},
+	{0, "init", OPTION_FLAG, offsetof(RunOptions, ignored), NULL, NULL},
+	{'q', "quiet", OPTION_FLAG, offsetof(RunOptions, ignored), NULL, NULL},
+	{0, "sig-proxy", OPTION_FLAG, offsetof(RunOptions, ignored), NULL, NULL},
+	{'P', "publish-all", OPTION_FLAG, offsetof(RunOptions, ignored), NULL, NULL},
+	{0, "name", OPTION_STRINGS, offsetof(RunOptions, ignored_values), "NAME", NULL},
+	{'l', "label", OPTION_STRINGS, offsetof(RunOptions, ignored_values), "LABEL", NULL},
+	{0, "log-driver", OPTION_STRINGS, offsetof(RunOptions, ignored_values), "NAME", NULL},
+	{0, "stop-signal", OPTION_STRINGS, offsetof(RunOptions, ignored_values), "SIGNAL", NULL},
+	{0, "stop-timeout", OPTION_STRINGS, offsetof(RunOptions, ignored_values), "SECONDS", NULL},
+	{0, "pull", OPTION_OPTIONAL, offsetof(RunOptions, pull), "POLICY", NULL},
+	{0, "net", OPTION_STRING, offsetof(RunOptions, network), "default|host|none", NULL},
+	{'p', "publish", OPTION_STRINGS, offsetof(RunOptions, ports), "PORT:PORT", NULL},
+	{'m', "memory", OPTION_STRINGS, offsetof(RunOptions, limits), "SIZE", NULL},
+	{0, "memory-swap", OPTION_STRINGS, offsetof(RunOptions, limits), "SIZE", NULL},
+	{0, "cpus", OPTION_STRINGS, offsetof(RunOptions, limits), "N", NULL},
+	{'c', "cpu-shares", OPTION_STRINGS, offsetof(RunOptions, limits), "N", NULL},
+	{0, "cpuset-cpus", OPTION_STRINGS, offsetof(RunOptions, limits), "LIST", NULL},
+	{0, "pids-limit", OPTION_STRINGS, offsetof(RunOptions, limits), "N", NULL},
+	{'d', "detach", OPTION_FLAG, offsetof(RunOptions, detach), NULL, NULL},
+	{0, "privileged", OPTION_FLAG, offsetof(RunOptions, privileged), NULL, NULL},
 };
 
-static int add_volume(SandboxSpec *spec, const char *text, Err **err)
+/* The network is the host's: a port can only be published as itself. */
+static int check_port(const char *text, Err **err)
 {
-	Str rest = str_of(text), source = {0}, target = {0}, mode = {0};
-	str_cut(&rest, ':', &source);
-	bool both =
-		str_cut(&rest, ':', &target) && source.len && target.len && target.ptr[0] == '/';
-	bool has_mode = both && str_cut(&rest, ':', &mode);
-	if (!both || rest.ptr || (has_mode && !str_eq_cstr(mode, "ro") && !str_eq_cstr(mode, "rw")))
-		return err_set(err, ERR_USAGE, "volume '%s' is not SOURCE:/TARGET[:ro]", text);
-	_cleanup_free_ char *path = str_dup(source);
-	char *absolute = realpath(path, NULL);
-	if (!absolute)
-		return err_sys(err, "volume source '%s'", path);
-	SandboxMount *m = vec_add(&spec->mounts);
-	m->type = SANDBOX_BIND;
-	m->source = absolute;
-	m->target = str_dup(target);
-	m->read_only = str_eq_cstr(mode, "ro");
-	return 0;
+	Str ports = str_of(text);
+	ssize_t at = str_rfind(ports, '/');
+	if (at >= 0)
+		ports = str_slice(ports, 0, (size_t)at);
+	at = str_rfind(ports, ':');
+	Str inside = str_slice(ports, (size_t)(at + 1), ports.len);
+	Str outside = str_slice(ports, 0, (size_t)MAX(at, (ssize_t)0));
+	outside = str_slice(outside, (size_t)(str_rfind(outside, ':') + 1), outside.len);
+	if (at > 0 && str_eq(outside, inside))
+		return 0;
+	int r = err_set(err, ERR_UNSUPPORTED, "port '%s': ports are not mapped", text);
+	err_hint(err,
+		"the program listens on the host's network: it has its port " STR_FMT
+		" there without the flag",
+		STR_ARG(inside));
+	return r;
+}
+
+static int check_docker_flags(const RunOptions *o, Err **err)
+{
+	int r = 0;
+	if (o->detach) {
+		r = err_set(err, ERR_UNSUPPORTED, "there is no daemon to leave the program to");
+		err_hint(err, "leave -d out and put the shell's & behind the command");
+		return r;
+	}
+	if (o->privileged) {
+		r = err_set(err, ERR_UNSUPPORTED, "programs are not given more privileges");
+		err_hint(err, "'cruet unpack' makes a directory for tools that do");
+		return r;
+	}
+	for (size_t i = 0; r == 0 && i < o->ports.len; i++)
+		r = check_port(o->ports.items[i], err);
+	if (r == 0 && o->limits.len)
+		fputs("note: limits of memory and processors have no effect: run cruet itself in a "
+		      "control group\n",
+			stderr);
+	return r;
+}
+
+static int fill_mounts(const RunOptions *o, SandboxSpec *spec, Err **err)
+{
+	int r = ulimit_arguments(&o->ulimits, &spec->limits, err);
+	if (r == 0 && o->shm_size)
+		r = size_argument("shm-size", o->shm_size, &spec->shm_size, err);
+	for (size_t i = 0; r == 0 && i < o->tmpfs.len; i++)
+		r = tmpfs_argument(spec, o->tmpfs.items[i], err);
+	for (size_t i = 0; r == 0 && i < o->mounts.len; i++)
+		r = mount_argument(spec, o->mounts.items[i], err);
+	for (size_t i = 0; r == 0 && i < o->volumes.len; i++)
+		r = volume_argument(spec, o->volumes.items[i], err);
+	return r;
 }
 
 static int add_env(StrVec *env, Str item, Err **err)
@@ -111,8 +179,8 @@ static int fill_process(const RunOptions *o, const StoreImage *image, const StrV
 		r = add_env_file(&spec->env, o->env_files.items[i], err);
 	for (size_t i = 0; r == 0 && i < o->env.len; i++)
 		r = add_env(&spec->env, str_of(o->env.items[i]), err);
-	for (size_t i = 0; r == 0 && i < o->volumes.len; i++)
-		r = add_volume(spec, o->volumes.items[i], err);
+	if (r == 0)
+		r = fill_mounts(o, spec, err);
 	if (r < 0)
 		return r;
 	if (o->entrypoint && *o->entrypoint)
@@ -160,6 +228,14 @@ static int fill_rootfs(
 	return r;
 }
 
+static void note_platform(const char *name, const Platform *want, const Platform *have)
+{
+	if (platform_match(want, have) > 0)
+		return;
+	_cleanup_free_ char *wanted = platform_format(want), *is = platform_format(have);
+	fprintf(stderr, "note: image '%s' is for %s, not %s\n", name, is, wanted);
+}
+
 static int run_image(CmdCtx *ctx, Sandbox *sandbox, const RunOptions *o, const StrVec *operands,
 	int *ret_status, Err **err)
 {
@@ -168,9 +244,13 @@ static int run_image(CmdCtx *ctx, Sandbox *sandbox, const RunOptions *o, const S
 	_cleanup_(store_image_done) StoreImage image = {0};
 	_cleanup_(platform_done) Platform platform = {0};
 	SandboxResult result = {0};
-	int r = platform_argument(o->platform, &platform, err);
+	int r = check_docker_flags(o, err);
+	if (r == 0)
+		r = platform_argument(o->platform, &platform, err);
 	if (r == 0)
 		r = store_image(ctx->store, operands->items[0], &platform, &image, err);
+	if (r == 0)
+		note_platform(operands->items[0], &platform, &image.config.platform);
 	if (r == 0)
 		r = fill_process(o, &image, operands, &spec, err);
 	if (r == 0)
@@ -184,7 +264,6 @@ static int run_image(CmdCtx *ctx, Sandbox *sandbox, const RunOptions *o, const S
 	spec.stdio[0] = spec.pass_stdin ? STDIN_FILENO : -1;
 	spec.stdio[1] = STDOUT_FILENO;
 	spec.stdio[2] = STDERR_FILENO;
-	signals_forward(o->tty);
 	r = sandbox_run(sandbox, &spec, NULL, NULL, &result, err);
 	if (r == 0)
 		*ret_status = result.signal ? 128 + result.signal : result.exit_status;
@@ -200,7 +279,7 @@ static int run_run(CmdCtx *ctx, void *options, const StrVec *operands, Err **err
 	int r = sandbox_new(&sandbox, err);
 	if (r < 0)
 		return r;
-	signals_install(sandbox);
+	signals_pass_on(sandbox, ((const RunOptions *)options)->tty);
 	r = run_image(ctx, sandbox, options, operands, &ctx->exit_status, &e);
 	if (r == 0)
 		return 0;
@@ -220,7 +299,10 @@ const Command cmd_run = {
 	.description =
 		"Everything the program writes into its root file system is thrown away. The exit status is\n"
 		"the program's; 125 if cruet itself failed, 126 or 127 if the program could not be started.\n"
-		"Signals are passed on to it; the third SIGINT or SIGTERM kills everything.\n",
+		"Signals go to the program; the third SIGINT or SIGTERM ends it whatever it does.\n"
+		"\n"
+		"Flags of docker run that need nothing done here are taken too: --rm, --init, --name, --label,\n"
+		"--publish PORT:PORT, and with a note limits of memory and processors.\n",
 	.options = rows,
 	.n_options = ARRAY_SIZE(rows),
 	.options_size = sizeof(RunOptions),

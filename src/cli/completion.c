@@ -66,14 +66,14 @@ static const char *kind_of(const char *metavar)
 
 static void add_choices(Buf *out, const char *metavar)
 {
-	for (const char *p = metavar; *p; p++)
+	for (const char *p = metavar; *p && !cstr_starts(p, "|{{"); p++)
 		buf_char(out, *p == '|' ? ' ' : *p);
 }
 
 /* "build/--progress | …) list='auto tty …' ;;" for every flag with a value. verb: a pattern. */
 static void add_flag(Buf *out, const char *verb, const Option *o)
 {
-	if (o->type == OPTION_GROUP || option_is_flag(o))
+	if (o->type == OPTION_GROUP || option_is_flag(o) || !o->help)
 		return;
 	buf_printf(out, "\t%s/--%s", verb, o->name);
 	if (o->letter)
@@ -92,7 +92,7 @@ static void add_flag(Buf *out, const char *verb, const Option *o)
 static void add_flag_names(Buf *out, const Option *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (rows[i].type != OPTION_GROUP)
+		if (rows[i].type != OPTION_GROUP && rows[i].help)
 			buf_printf(out, "--%s ", rows[i].name);
 }
 

@@ -185,6 +185,36 @@ static void verb_first(int verb, char **argv)
 	argv[1] = word;
 }
 
+/* What docker says in two words: the second is dropped, the first becomes the verb. */
+static int docker_words(int argc, char **argv)
+{
+	static const char *const words[][3] = {
+		{"buildx", "build", "build"},
+		{"buildx", "b", "build"},
+		{"builder", "build", "build"},
+		{"container", "run", "run"},
+		{"image", "build", "build"},
+		{"image", "history", "history"},
+		{"image", "import", "import"},
+		{"image", "inspect", "inspect"},
+		{"image", "list", "images"},
+		{"image", "load", "load"},
+		{"image", "ls", "images"},
+		{"image", "remove", "rmi"},
+		{"image", "rm", "rmi"},
+		{"image", "save", "save"},
+		{"image", "tag", "tag"},
+		{"system", "df", "df"},
+	};
+	for (size_t i = 0; argc > 2 && i < ARRAY_SIZE(words); i++)
+		if (strcmp(argv[1], words[i][0]) == 0 && strcmp(argv[2], words[i][1]) == 0) {
+			argv[2] = (char *)(uintptr_t)words[i][2];
+			memmove(&argv[1], &argv[2], (size_t)(argc - 1) * sizeof(char *));
+			return argc - 1;
+		}
+	return argc;
+}
+
 int main(int argc, char **argv)
 {
 	_cleanup_err_ Err *err = NULL;
@@ -194,6 +224,7 @@ int main(int argc, char **argv)
 		r = without_verb(argc, argv, &status, &err);
 	} else {
 		verb_first(verb, argv);
+		argc = docker_words(argc, argv);
 		c = command_find(argv[1]);
 		r = c ? dispatch(c, argc - 2, argv + 2, &status, &err)
 		      : command_unknown(argv[1], &err);

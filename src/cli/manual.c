@@ -30,6 +30,8 @@ static void roff_options(Buf *out, const Option *rows, size_t n)
 			buf_printf(out, ".PP\n%s:\n", o->name);
 			continue;
 		}
+		if (!o->help)
+			continue;
 		_cleanup_free_ char *letter =
 			o->letter ? xasprintf("-%c, ", o->letter) : xstrdup("");
 		_cleanup_free_ char *flag = xasprintf("%s--%s", letter, o->name);

@@ -39,7 +39,7 @@ static int unknown(const OptionSet *sets, size_t n_sets, Str name, Err **err)
 	size_t n = 0;
 	for (size_t s = 0; s < n_sets; s++)
 		for (size_t i = 0; i < sets[s].n_rows && n < ARRAY_SIZE(names); i++)
-			if (sets[s].rows[i].type != OPTION_GROUP)
+			if (sets[s].rows[i].type != OPTION_GROUP && sets[s].rows[i].help)
 				names[n++] = sets[s].rows[i].name;
 	_cleanup_free_ char *word = str_dup(name);
 	int r = err_set(err, ERR_USAGE, "unknown flag '--%s'", word);
@@ -52,6 +52,11 @@ static int unknown(const OptionSet *sets, size_t n_sets, Str name, Err **err)
 bool option_is_flag(const Option *o)
 {
 	return o->type == OPTION_FLAG || o->type == OPTION_FLAG_OFF;
+}
+
+static bool needs_word(const Option *o)
+{
+	return !option_is_flag(o) && o->type != OPTION_OPTIONAL;
 }
 
 bool option_has_choices(const Option *o)
@@ -67,6 +72,8 @@ static int check_choice(const Option *o, const char *value, Err **err)
 	while (str_cut(&rest, '|', &choice))
 		if (str_eq_cstr(choice, value))
 			return 0;
+	if (strstr(o->metavar, "{{") && strstr(value, "{{"))
+		return 0;
 	return err_set(
 		err, ERR_USAGE, "flag '--%s' takes %s, not '%s'", o->name, o->metavar, value);
 }
@@ -100,8 +107,9 @@ static int store_value(const Option *o, void *target, const char *value, Err **e
 		return bad;
 	}
 	case OPTION_STRING:
+	case OPTION_OPTIONAL:
 		free(*(char **)at);
-		*(char **)at = xstrdup(value);
+		*(char **)at = xstrdup(value ? value : "true");
 		return 0;
 	case OPTION_STRINGS:
 		strvec_push(at, value);
@@ -142,7 +150,7 @@ static int parse_long(const OptionSet *sets, size_t n_sets, Args *args, Err **er
 	const Option *o = find_long(sets, n_sets, name, &set);
 	if (!o)
 		return unknown(sets, n_sets, name, err);
-	if (!option_is_flag(o) && !value) {
+	if (needs_word(o) && !value) {
 		if (args->at >= args->argc)
 			return err_set(err, ERR_USAGE, "flag '--%s' needs a value: %s", o->name,
 				o->metavar);
@@ -159,7 +167,7 @@ static int parse_short(const OptionSet *sets, size_t n_sets, Args *args, Err **e
 		const Option *o = find_letter(sets, n_sets, *p, &set);
 		if (!o)
 			return err_set(err, ERR_USAGE, "unknown flag '-%c'", *p);
-		if (option_is_flag(o)) {
+		if (!needs_word(o)) {
 			int r = store_value(o, set->target, NULL, err);
 			if (r < 0)
 				return r;
@@ -210,7 +218,7 @@ void options_done(const OptionSet *set)
 	for (size_t i = 0; i < set->n_rows; i++) {
 		const Option *o = &set->rows[i];
 		void *at = (char *)set->target + o->offset;
-		if (o->type == OPTION_STRING)
+		if (o->type == OPTION_STRING || o->type == OPTION_OPTIONAL)
 			freep(at);
 		else if (o->type == OPTION_STRINGS)
 			strvec_done(at);
@@ -227,6 +235,8 @@ void options_help(const Option *rows, size_t n_rows, Buf *out)
 			buf_printf(out, "\n%s:\n", o->name);
 			continue;
 		}
+		if (!o->help)
+			continue;
 		size_t start = out->len;
 		if (o->letter)
 			buf_printf(out, "  -%c, --%s", o->letter, o->name);
@@ -243,10 +253,26 @@ void options_help(const Option *rows, size_t n_rows, Buf *out)
 	}
 }
 
+/* The next field of a list: up to a comma, or what is in "…" before one. */
+static bool cut_field(Str *rest, Str *ret)
+{
+	if (!rest->ptr || !rest->len || rest->ptr[0] != '"')
+		return str_cut(rest, ',', ret);
+	Str inside = str_slice(*rest, 1, rest->len);
+	ssize_t end = str_find(inside, '"');
+	if (end < 0 || ((size_t)end + 1 < inside.len && inside.ptr[end + 1] != ','))
+		return str_cut(rest, ',', ret);
+	*ret = str_slice(inside, 0, (size_t)end);
+	Str behind = str_slice(inside, (size_t)end + 1, inside.len), nothing;
+	str_cut(&behind, ',', &nothing);
+	*rest = behind;
+	return true;
+}
+
 int csv_fields(const char *text, CsvFn fn, void *arg, Err **err)
 {
 	Str rest = str_of(text), field;
-	while (str_cut(&rest, ',', &field)) {
+	while (cut_field(&rest, &field)) {
 		ssize_t eq = str_find(field, '=');
 		Str key = eq < 0 ? field : str_slice(field, 0, (size_t)eq);
 		Str value = eq < 0 ? STR("") : str_slice(field, (size_t)eq + 1, field.len);

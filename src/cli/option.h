@@ -14,6 +14,7 @@ typedef enum OptionType {
 	OPTION_STRINGS,  /* StrVec, appended */
 	OPTION_COUNT,    /* unsigned */
 	OPTION_LEVEL,    /* int, may be negative */
+	OPTION_OPTIONAL, /* char *, owned; --name means "true", a value needs --name=value */
 	OPTION_GROUP,    /* no option: a heading in --help (name = heading) */
 } OptionType;
 
@@ -22,11 +23,12 @@ typedef struct Option {
 	const char *name; /* without "--" */
 	OptionType type;
 	size_t offset;
-	const char *metavar; /* NULL for flags; "a|b|c" doubles as the list of allowed values */
-	const char *help;    /* no dot at the end */
+	const char *
+		metavar; /* NULL for flags; "a|b|c" doubles as the list of allowed values ("{{…}}": also templates) */
+	const char *help; /* no dot at the end; NULL: taken, but told nowhere */
 } Option;
 
-bool option_is_flag(const Option *o);     /* takes no word as its value */
+bool option_is_flag(const Option *o);     /* on or off */
 bool option_has_choices(const Option *o); /* its metavar is "a|b|c" */
 
 /* Rows every verb has (help, root, debug …) are parsed by main from the same kind of table. */
@@ -43,6 +45,7 @@ int options_parse(const OptionSet *sets, size_t n_sets, int argc, char **argv, b
 void options_done(const OptionSet *set);
 /* Help lines, at most 80 columns. */
 void options_help(const Option *rows, size_t n_rows, Buf *out);
-/* "KEY=VALUE[,KEY=VALUE…]" as in --secret id=x,src=y. A bare word becomes KEY with value "". */
+/* "KEY=VALUE[,KEY=VALUE…]" as in --secret id=x,src=y. A bare word becomes KEY with value "". A field in "…" may have
+ * commas. */
 typedef int (*CsvFn)(void *arg, Str key, Str value, Err **err);
 int csv_fields(const char *text, CsvFn fn, void *arg, Err **err) _warn_unused_;

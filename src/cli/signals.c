@@ -5,17 +5,11 @@
 
 #include "base/cancel.h"
 
-#define PATIENCE 3 /* signals that a program may ignore */
-
 static Sandbox *running;
-static volatile sig_atomic_t received, forwarding, forwarded;
+static volatile sig_atomic_t received;
 
 static void handle(int number)
 {
-	if (forwarding && ((number != SIGINT && number != SIGTERM) || ++forwarded < PATIENCE)) {
-		sandbox_signal(running, number);
-		return;
-	}
 	if (received)
 		_exit(128 + number);
 	received = number;
@@ -33,17 +27,29 @@ void signals_install(Sandbox *sandbox)
 	sigaction(SIGHUP, &action, NULL);
 }
 
-void signals_forward(bool tty)
+static bool has_terminal;
+
+static void pass_on(int number, siginfo_t *info, void *context _unused_)
 {
-	static const int more[] = {SIGQUIT, SIGUSR1, SIGUSR2};
-	struct sigaction action = {.sa_handler = handle}, ignore = {.sa_handler = SIG_IGN};
-	forwarding = true;
-	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
-		sigaction(more[i], &action, NULL);
-	if (tty) {
-		sigaction(SIGINT, &ignore, NULL);
-		sigaction(SIGQUIT, &ignore, NULL);
-	}
+	static volatile sig_atomic_t asked;
+	bool key = has_terminal && info->si_code == SI_KERNEL;
+	bool ends = number == SIGINT || number == SIGTERM;
+	if (ends && !key)
+		asked = asked + 1;
+	if (asked > 2 && ends)
+		handle(number);
+	else if (!sandbox_signal(running, key ? 0 : number)) /* 0: only asks whether it runs */
+		handle(number);
+}
+
+void signals_pass_on(Sandbox *sandbox, bool tty)
+{
+	static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+	struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+	running = sandbox;
+	has_terminal = tty;
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		sigaction(passed[i], &action, NULL);
 }
 
 int signals_received(void)

@@ -6,7 +6,7 @@
 
 /* sandbox may be NULL; must outlive the program's work. */
 void signals_install(Sandbox *sandbox);
-/* From now on signals are the business of the program in the sandbox, as docker run has it; the third SIGINT or SIGTERM
- * is for this one. tty: those of keys reach the program by themselves. */
-void signals_forward(bool tty);
+/* For a verb that is nothing but one program: while that runs, signals are its business and passed on to it; the third
+ * SIGINT or SIGTERM ends it all the same. tty: the program has the terminal and gets from there itself what keys send. */
+void signals_pass_on(Sandbox *sandbox, bool tty);
 int signals_received(void); /* number of the signal, 0 if none */

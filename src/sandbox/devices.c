@@ -82,7 +82,7 @@ static int add_node(int dev, size_t i, int bound, Err **err)
 			  : mount_attach(bound, target, name, err);
 }
 
-static int fill(const Devices *d, int dev, Err **err)
+static int fill(const Devices *d, int dev, uint64_t shm_size, Err **err)
 {
 	static const MountOption pts[] = {
 		{"ptmxmode", "0666", false},
@@ -90,7 +90,9 @@ static int fill(const Devices *d, int dev, Err **err)
 		/* group tty: not mapped in every user namespace */
 		{"gid", "5", true},
 	};
-	static const MountOption shm[] = {{"mode", "1777", false}, {"size", "65536k", false}};
+	_cleanup_free_ char *size =
+		xasprintf("%llu", (unsigned long long)(shm_size ? shm_size : SANDBOX_SHM_SIZE));
+	const MountOption shm[] = {{"mode", "1777", false}, {"size", size, false}};
 	const unsigned quiet = MOUNT_NO_SUID | MOUNT_NO_EXEC;
 	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
 		int r = add_node(dev, i, d->nodes[i], err);
@@ -109,7 +111,7 @@ static int fill(const Devices *d, int dev, Err **err)
 	return r;
 }
 
-int devices_mount(const Devices *d, int root_fd, int reply_fd, Err **err)
+int devices_mount(const Devices *d, uint64_t shm_size, int root_fd, int reply_fd, Err **err)
 {
 	static const MountOption options[] = {{"mode", "0755", false}, {"size", "65536k", false}};
 	_cleanup_close_ int target = -1, fd = -1, dev = -1;
@@ -121,5 +123,5 @@ int devices_mount(const Devices *d, int root_fd, int reply_fd, Err **err)
 	if (r < 0)
 		return r;
 	dev = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dev < 0 ? err_sys(err, "open '/dev'") : fill(d, dev, err);
+	return dev < 0 ? err_sys(err, "open '/dev'") : fill(d, dev, shm_size, err);
 }

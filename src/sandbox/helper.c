@@ -3,15 +3,14 @@
  * nothing but fork a first process for every request and wait for it. Its end is the end of all runs: the first
  * processes have PR_SET_PDEATHSIG, and everything else lives in their process namespaces.
  *
- * The socket's end (the caller closed it, cancelled, or died) kills all runs at once. Signals that the caller sends to
- * the helper are passed on to the runs.
+ * The socket's end (the caller closed it, cancelled, or died) kills all runs at once.
  */
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -27,12 +26,10 @@ typedef struct Run {
 
 typedef struct Helper {
 	int sock, self; /* self: a pidfd of this process */
-	int signals;    /* all of them are blocked, and read here */
-	pid_t caller;
 	Seccomp *seccomp;
 	Err *seccomp_error, *isolate_error;
 	VEC(Run) runs;
-	VEC(struct pollfd) polled; /* the socket, the signals, then as runs */
+	VEC(struct pollfd) polled; /* [0] is the socket, then as runs */
 } Helper;
 
 static void reset_signals(void)
@@ -105,11 +102,24 @@ static void start_run(Helper *h, const Request *q, int *fds)
 		(Run){.pid = pid, .pidfd = pidfd, .reply = TAKE_FD(fds[REQUEST_REPLY])};
 }
 
+/* The first process passes on what is queued: nothing else sends it such signals from outside its namespace. */
+static void signal_all(Helper *h, int number)
+{
+	vec_foreach (&h->runs, run)
+		(void)sigqueue(run->pid, number, (union sigval){0});
+}
+
 /* False at the end of the socket. */
 static bool take_request(Helper *h)
 {
 	Request q = {0};
 	int fds[_REQUEST_FD_MAX];
+	if (recv(h->sock, &q, sizeof(q), MSG_PEEK) == (ssize_t)sizeof(q) &&
+		q.flags & REQUEST_SIGNAL) {
+		signal_all(h, (int)q.size);
+		(void)!recv(h->sock, &q, sizeof(q), 0);
+		return true;
+	}
 	ssize_t n = fds_receive(h->sock, &q, sizeof(q), fds, _REQUEST_FD_MAX, NULL);
 	if (n == -ERR_CORRUPT)
 		return true;
@@ -141,40 +151,25 @@ static void kill_all(Helper *h)
 		end_run(h, h->runs.len - 1);
 }
 
-/* Those of the terminal went to everybody already. */
-static void pass_signals(Helper *h)
-{
-	struct signalfd_siginfo info;
-	while (read(h->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_code != SI_USER || (pid_t)info.ssi_pid != h->caller)
-			continue;
-		vec_foreach (&h->runs, run)
-			kill(run->pid, (int)info.ssi_signo);
-	}
-}
-
 /* False when the caller is gone. */
 static bool turn(Helper *h)
 {
 	vec_clear(&h->polled);
 	vec_push(&h->polled, ((struct pollfd){.fd = h->sock, .events = POLLIN}));
-	vec_push(&h->polled, ((struct pollfd){.fd = h->signals, .events = POLLIN}));
 	vec_foreach (&h->runs, run)
 		vec_push(&h->polled, ((struct pollfd){.fd = run->pidfd, .events = POLLIN}));
 	if (poll(h->polled.items, h->polled.len, -1) < 0)
 		return errno == EINTR;
 	for (size_t i = h->runs.len; i-- > 0;)
-		if (h->polled.items[i + 2].revents)
+		if (h->polled.items[i + 1].revents)
 			end_run(h, i);
-	if (h->polled.items[1].revents)
-		pass_signals(h);
 	return !h->polled.items[0].revents || take_request(h);
 }
 
 void helper_main(int sock, pid_t caller)
 {
 	/* out of the way of 0 to 2, where a caller started without them may have it */
-	Helper h = {.sock = fcntl(sock, F_DUPFD_CLOEXEC, 3), .caller = caller};
+	Helper h = {.sock = fcntl(sock, F_DUPFD_CLOEXEC, 3)};
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (h.sock < 0 || getppid() != caller)
 		_exit(1);
@@ -182,9 +177,6 @@ void helper_main(int sock, pid_t caller)
 	reset_signals();
 	drop_descriptors(h.sock);
 	h.self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	sigset_t forwarded;
-	sandbox_forwarded(&forwarded);
-	h.signals = signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (unshare(CLONE_NEWNS) < 0)
 		(void)!refuse(&h.isolate_error);
 	else

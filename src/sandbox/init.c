@@ -115,42 +115,29 @@ static void report_status(int reply_fd, int status)
 		record_number(reply_fd, RECORD_EXIT, WEXITSTATUS(status));
 }
 
-void sandbox_forwarded(sigset_t *ret)
+/* Collects what has ended; true when the program is among it, or nothing is left. */
+static bool collect(pid_t program, int reply_fd)
 {
-	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
-	sigemptyset(ret);
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		sigaddset(ret, numbers[i]);
-}
-
-/* Every child that has ended; true when the program is one of them: its status is told. */
-static bool reap(pid_t program, int reply_fd)
-{
-	for (;;) {
-		int status = 0;
-		pid_t pid = waitpid(-1, &status, WNOHANG);
-		if (pid < 0 && errno == EINTR)
-			continue;
-		if (pid == 0)
-			return false;
-		if (pid == program)
+	int status = 0;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == program) {
 			report_status(reply_fd, status);
-		if (pid == program || pid < 0)
 			return true;
-	}
+		}
+	return pid < 0 && errno != EINTR;
 }
 
-/* Until the program ends. All signals are blocked: they wait here, though nobody else would get one through to the
- * first process of a namespace. Those of the helper (which has no number in here) are meant for the program. */
-static void watch(pid_t program, int reply_fd)
+/* Until the program ends; its status is told. All signals are blocked here; those that the helper has queued are the
+ * program's (si_pid is 0 for a sender outside of the namespace: nobody inside can have this process signal for him). */
+static void reap(pid_t program, int reply_fd)
 {
-	sigset_t set;
-	siginfo_t info;
-	sandbox_forwarded(&set);
-	sigaddset(&set, SIGCHLD);
-	while (!reap(program, reply_fd)) {
-		int number = sigwaitinfo(&set, &info);
-		if (number > 0 && number != SIGCHLD && info.si_code == SI_USER && info.si_pid == 0)
+	sigset_t all;
+	sigfillset(&all);
+	while (!collect(program, reply_fd)) {
+		siginfo_t info = {0};
+		int number = sigwaitinfo(&all, &info);
+		if (number > 0 && info.si_code == SI_QUEUE && info.si_pid == 0)
 			(void)kill(program, number);
 	}
 }
@@ -204,6 +191,6 @@ void init_main(const InitArgs *args)
 		_exit(1);
 	}
 	close_others(&reply, 1);
-	watch(program, reply);
+	reap(program, reply);
 	_exit(0);
 }

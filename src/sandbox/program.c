@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -200,8 +201,13 @@ static int exec_path(Program *p, const char *path, Err **err)
 		return explain_missing(path, err);
 	if (cause == EACCES && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return fail(NOT_EXECUTABLE, err, "'%s' is a directory", path);
-	return fail(NOT_EXECUTABLE, err, "'%s': %s", path,
+	r = fail(NOT_EXECUTABLE, err, "'%s': %s", path,
 		cause == EACCES ? "permission denied" : strerror(cause));
+	if (cause == E2BIG)
+		err_hint(err,
+			"one argument or variable takes 128 KiB at most: a long script can be a file, or a "
+			"heredoc that begins with #!/bin/sh");
+	return r;
 }
 
 static int exec_in_path(Program *p, const char *name, Err **err)
@@ -235,6 +241,17 @@ static int take_stdio(const int *fds, Err **err)
 	return 0;
 }
 
+static int set_limits(const SandboxSpec *spec, Err **err)
+{
+	vec_foreach (&spec->limits, l) {
+		struct rlimit limit = {.rlim_cur = l->soft, .rlim_max = l->hard};
+		if (setrlimit((__rlimit_resource_t)l->resource, &limit) < 0)
+			return err_sys(err, "set a limit of the program to %lld:%lld",
+				(long long)l->soft, (long long)l->hard);
+	}
+	return 0;
+}
+
 int program_exec(Program *p, Err **err)
 {
 	const SandboxSpec *spec = p->spec;
@@ -246,6 +263,8 @@ int program_exec(Program *p, Err **err)
 	int r = take_stdio(p->fds, err);
 	if (r == 0 && !spec->privileged)
 		r = seccomp_apply(p->seccomp, spec->tty, err);
+	if (r == 0)
+		r = set_limits(spec, err);
 	if (r == 0 && !spec->privileged)
 		r = caps_limit(caps_default(), err);
 	if (r == 0)

@@ -88,9 +88,17 @@ char *rootfs_hosts(const SandboxSpec *spec)
 	if (spec->hostname && *spec->hostname)
 		buf_printf(&b, "127.0.0.1\t%s\n", spec->hostname);
 	for (size_t i = 0; i < spec->extra_hosts.len; i++) {
-		Str ip = str_of(spec->extra_hosts.items[i]), name;
-		if (str_cut(&ip, ':', &name) && ip.ptr)
-			buf_printf(&b, STR_FMT "\t" STR_FMT "\n", STR_ARG(ip), STR_ARG(name));
+		const char *text = spec->extra_hosts.items[i];
+		size_t len = strcspn(text, ":=");
+		if (!len || !text[len])
+			continue;
+		Str ip = str_of(text + len + 1);
+		/* the network is the host's own */
+		if (str_eq_cstr(ip, "host-gateway"))
+			ip = STR("127.0.0.1");
+		if (ip.len > 2 && ip.ptr[0] == '[' && ip.ptr[ip.len - 1] == ']')
+			ip = str_slice(ip, 1, ip.len - 1);
+		buf_printf(&b, STR_FMT "\t%.*s\n", STR_ARG(ip), (int)len, text);
 	}
 	return buf_steal(&b);
 }
@@ -344,7 +352,7 @@ static int mount_system(Rootfs *f, Err **err)
 	if (r == 0)
 		r = mount_kernel_fs(f, "sysfs", "/sys", MOUNT_READ_ONLY, f->host_sys, err);
 	if (r == 0)
-		r = devices_mount(&f->devices, f->root, f->reply_fd, err);
+		r = devices_mount(&f->devices, f->spec->shm_size, f->root, f->reply_fd, err);
 	if (r < 0 || f->spec->privileged)
 		return r;
 	f->null = open("/dev/null", O_PATH | O_CLOEXEC);

@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/capability.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -98,6 +99,48 @@ static json_t *capabilities(const Bundle *b)
 	return o;
 }
 
+/* In the words of the runtime spec. */
+static const struct {
+	int resource;
+	const char *name;
+} limit_names[] = {
+	{RLIMIT_AS, "RLIMIT_AS"},
+	{RLIMIT_CORE, "RLIMIT_CORE"},
+	{RLIMIT_CPU, "RLIMIT_CPU"},
+	{RLIMIT_DATA, "RLIMIT_DATA"},
+	{RLIMIT_FSIZE, "RLIMIT_FSIZE"},
+	{RLIMIT_LOCKS, "RLIMIT_LOCKS"},
+	{RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"},
+	{RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE"},
+	{RLIMIT_NICE, "RLIMIT_NICE"},
+	{RLIMIT_NOFILE, "RLIMIT_NOFILE"},
+	{RLIMIT_NPROC, "RLIMIT_NPROC"},
+	{RLIMIT_RSS, "RLIMIT_RSS"},
+	{RLIMIT_RTPRIO, "RLIMIT_RTPRIO"},
+	{RLIMIT_RTTIME, "RLIMIT_RTTIME"},
+	{RLIMIT_SIGPENDING, "RLIMIT_SIGPENDING"},
+	{RLIMIT_STACK, "RLIMIT_STACK"},
+};
+
+/* The library's integers end at 2^63 - 1, which is no limit either. */
+static json_int_t limit_value(uint64_t n)
+{
+	return (json_int_t)MIN(n, (uint64_t)INT64_MAX);
+}
+
+static json_t *limits(const SandboxSpec *s)
+{
+	json_t *a = json_array();
+	vec_foreach (&s->limits, l)
+		for (size_t i = 0; i < ARRAY_SIZE(limit_names); i++)
+			if (limit_names[i].resource == l->resource)
+				json_array_append_new(a,
+					json_pack("{s:s, s:I, s:I}", "type", limit_names[i].name,
+						"soft", limit_value(l->soft), "hard",
+						limit_value(l->hard)));
+	return a;
+}
+
 static json_t *process(const Bundle *b)
 {
 	const SandboxSpec *s = b->spec;
@@ -108,11 +151,11 @@ static json_t *process(const Bundle *b)
 	json_t *groups = json_array();
 	vec_foreach (&b->user.groups, g)
 		json_array_append_new(groups, json_integer(*g));
-	return json_pack("{s:b, s:{s:I, s:I, s:o, s:i}, s:o, s:o, s:s, s:o, s:b}", "terminal", 0,
-		"user", "uid", (json_int_t)b->user.uid, "gid", (json_int_t)b->user.gid,
+	return json_pack("{s:b, s:{s:I, s:I, s:o, s:i}, s:o, s:o, s:s, s:o, s:o, s:b}", "terminal",
+		0, "user", "uid", (json_int_t)b->user.uid, "gid", (json_int_t)b->user.gid,
 		"additionalGids", groups, "umask", 022, "args", strings(&s->argv), "env",
 		strings(&env), "cwd", s->cwd && *s->cwd ? s->cwd : "/", "capabilities",
-		capabilities(b), "noNewPrivileges", 0);
+		capabilities(b), "rlimits", limits(s), "noNewPrivileges", 0);
 }
 
 static void add_mount(json_t *mounts, const char *type, const char *source, const char *target,
@@ -146,7 +189,9 @@ static json_t *mounts(const Bundle *b)
 		add_mount(m, "bind", "/sys", "/sys", "rbind,nosuid,noexec,nodev,ro");
 	else
 		add_mount(m, "sysfs", "sysfs", "/sys", "nosuid,noexec,nodev,ro");
-	add_mount(m, "tmpfs", "shm", "/dev/shm", "nosuid,noexec,nodev,mode=1777,size=65536k");
+	_cleanup_free_ char *shm = xasprintf("nosuid,noexec,nodev,mode=1777,size=%llu",
+		(unsigned long long)(b->spec->shm_size ? b->spec->shm_size : SANDBOX_SHM_SIZE));
+	add_mount(m, "tmpfs", "shm", "/dev/shm", shm);
 	add_mount(m, "mqueue", "mqueue", "/dev/mqueue", "nosuid,noexec,nodev");
 	add_bind(b, m, "hosts", "/etc/hosts", false);
 	add_bind(b, m, "hostname", "/etc/hostname", false);

@@ -19,6 +19,7 @@ struct Sandbox {
 	int sock;
 	pid_t helper;
 	atomic_bool cancelled; /* set from a signal handler */
+	atomic_uint running;   /* runs whose request was sent */
 };
 
 void sandbox_spec_done(SandboxSpec *s)
@@ -39,6 +40,7 @@ void sandbox_spec_done(SandboxSpec *s)
 		free(m->target);
 	}
 	vec_done(&s->mounts);
+	vec_done(&s->limits);
 	strvec_done(&s->extra_hosts);
 	free(s->runtime);
 	*s = SANDBOX_SPEC_INIT;
@@ -79,9 +81,14 @@ void sandbox_cancel(Sandbox *s)
 	(void)shutdown(s->sock, SHUT_WR);
 }
 
-void sandbox_signal(Sandbox *s, int number)
+bool sandbox_signal(Sandbox *s, int number)
 {
-	(void)kill(s->helper, number);
+	Request q = {.flags = REQUEST_SIGNAL, .size = (uint32_t)number};
+	int cause = errno;
+	bool sent =
+		s->running > 0 && send(s->sock, &q, sizeof(q), MSG_NOSIGNAL) == (ssize_t)sizeof(q);
+	errno = cause;
+	return sent;
 }
 
 Sandbox *sandbox_free(Sandbox *s)
@@ -285,8 +292,11 @@ static int run(Sandbox *s, const SandboxSpec *spec, Exchange *x, SandboxResult *
 	int r = make_scratch(spec, err);
 	if (r == 0)
 		r = send_request(s, x, spec, err);
-	if (r == 0)
+	if (r == 0) {
+		s->running++;
 		r = listen_to_the_end(x, err);
+		s->running--;
+	}
 	remove_scratch(spec);
 	if (r < 0)
 		return r;

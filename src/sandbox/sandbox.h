@@ -27,6 +27,12 @@ typedef struct SandboxMount {
 	unsigned mode;       /* TMPFS: of its root directory; 0 = 01777 */
 } SandboxMount;
 
+typedef struct SandboxLimit {
+	int resource;        /* RLIMIT_… */
+	uint64_t soft, hard; /* UINT64_MAX: none */
+} SandboxLimit;
+typedef VEC(SandboxLimit) SandboxLimits;
+
 typedef struct SandboxSpec {
 	/* root file system: overlay of lowers (absolute, top first) under upper + work, or a plain directory */
 	StrVec lowers;
@@ -39,11 +45,13 @@ typedef struct SandboxSpec {
 	char *user; /* "", "name", "uid", "name:group" …: looked up in the root's passwd and group */
 	char *hostname;
 	VEC(SandboxMount) mounts;
+	SandboxLimits limits;
+	uint64_t shm_size; /* bytes of /dev/shm, 0 = 64 MiB */
 	bool network_none; /* an empty network namespace with lo up; else the host's */
 	bool privileged; /* all capabilities, no seccomp filter (not reachable from a Dockerfile) */
 	bool tty;        /* stdio is passed through as it is (cruet run), else pipes */
 	bool pass_stdin; /* else /dev/null */
-	StrVec extra_hosts; /* "name:ip" for /etc/hosts */
+	StrVec extra_hosts; /* "name:ip" or "name=ip" for /etc/hosts; host-gateway is an ip too */
 	char *runtime; /* "crun", "runc" or a path: run through that OCI runtime; NULL = built in */
 	int stdio[3];  /* -1: as described above; else fds to use */
 } SandboxSpec;
@@ -73,8 +81,8 @@ int sandbox_run(Sandbox *s, const SandboxSpec *spec, SandboxOutputFn output, voi
 	SandboxResult *ret, Err **err) _warn_unused_;
 /* Kills every run in progress; later runs fail. Async-signal-safe. */
 void sandbox_cancel(Sandbox *s);
-/* The programs of all runs get this signal: SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 or SIGUSR2. Async-signal-safe. */
-void sandbox_signal(Sandbox *s, int number);
+/* Passes a signal on to the program of every run in progress (0: to nobody); false if there is none. Async-signal-safe. */
+bool sandbox_signal(Sandbox *s, int number);
 Sandbox *sandbox_free(Sandbox *s);
 DEFINE_FREEP(Sandbox, sandbox_free)
 

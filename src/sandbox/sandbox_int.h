@@ -11,18 +11,18 @@
  */
 #pragma once
 
-#include <signal.h>
-
 #include "sandbox/sandbox.h"
 
 typedef struct Request {
 	uint32_t flags; /* REQUEST_… */
-	uint32_t size;  /* of the packed spec */
+	uint32_t size;  /* of the packed spec; with REQUEST_SIGNAL the number of a signal */
 } Request;
-enum { REQUEST_NO_NETWORK = 1 << 0, REQUEST_RUNTIME = 1 << 1 };
-/* The signals that sandbox_signal passes on. */
-void sandbox_forwarded(sigset_t *ret);
-
+enum {
+	REQUEST_NO_NETWORK = 1 << 0,
+	REQUEST_RUNTIME = 1 << 1,
+	REQUEST_SIGNAL =
+		1 << 2, /* no new run, no descriptors: a signal for the programs of all runs */
+};
 typedef enum RequestFd {
 	REQUEST_SPEC,
 	REQUEST_REPLY,
@@ -101,13 +101,16 @@ void mountpoints_clear(const char *base, StrVec *made);
 
 /* ---- devices.c ---- */
 
+#define SANDBOX_SHM_SIZE (64u << 20) /* of /dev/shm, as docker makes it */
+
 typedef struct Devices {
 	int nodes[6]; /* in a user namespace: the host's nodes, detached */
 } Devices;
 #define DEVICES_INIT ((Devices){.nodes = {-1, -1, -1, -1, -1, -1}})
 /* Before the root is left, and after. */
 int devices_prepare(Devices *d, Err **err) _warn_unused_;
-int devices_mount(const Devices *d, int root_fd, int reply_fd, Err **err) _warn_unused_;
+int devices_mount(const Devices *d, uint64_t shm_size, int root_fd, int reply_fd, Err **err)
+	_warn_unused_;
 void devices_done(Devices *d);
 
 /* ---- caps.c ---- */

@@ -41,6 +41,13 @@ void spec_pack(const SandboxSpec *s, Buf *b)
 	put_number(b, s->network_none);
 	put_number(b, s->privileged);
 	put_number(b, s->tty);
+	put_number(b, s->shm_size);
+	put_number(b, s->limits.len);
+	vec_foreach (&s->limits, l) {
+		put_number(b, (uint64_t)l->resource);
+		put_number(b, l->soft);
+		put_number(b, l->hard);
+	}
 	put_number(b, s->mounts.len);
 	vec_foreach (&s->mounts, m) {
 		put_number(b, m->type);
@@ -116,7 +123,15 @@ int spec_unpack(Str bytes, SandboxSpec *s, Err **err)
 	s->network_none = get_number(&u);
 	s->privileged = get_number(&u);
 	s->tty = get_number(&u);
+	s->shm_size = get_number(&u);
 	uint64_t n = get_number(&u);
+	for (uint64_t i = 0; i < n && !u.bad; i++) {
+		SandboxLimit *l = vec_add(&s->limits);
+		l->resource = (int)get_number(&u);
+		l->soft = get_number(&u);
+		l->hard = get_number(&u);
+	}
+	n = get_number(&u);
 	for (uint64_t i = 0; i < n && !u.bad; i++) {
 		SandboxMount *m = vec_add(&s->mounts);
 		m->type = (SandboxMountType)get_number(&u);

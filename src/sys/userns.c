@@ -62,9 +62,29 @@ bool userns_inside(void)
 	return is_inside;
 }
 
+/* Somebody else's namespace with one id (unshare -r): to be root there is not to own files of others. */
+static bool maps_one_id(uid_t *ret_outside)
+{
+	_cleanup_buf_ Buf map = BUF_INIT(4096);
+	if (!userns_inside() || file_read(AT_FDCWD, "/proc/self/uid_map", map.max, &map, NULL) < 0)
+		return false;
+	Str text = str_trim(buf_view(&map));
+	if (str_find(text, '\n') >= 0 || !str_ends(text, " 1"))
+		return false;
+	text = str_trim(str_slice(text, 0, text.len - 1));
+	uint64_t outside = 0;
+	(void)!str_to_u64(str_slice(text, (size_t)(str_rfind(text, ' ') + 1), text.len), UINT32_MAX,
+		&outside, NULL);
+	*ret_outside = (uid_t)outside;
+	return true;
+}
+
 uid_t userns_caller(void)
 {
-	return entered >= 0 ? caller : geteuid();
+	uid_t outside = 0;
+	if (entered >= 0)
+		return caller;
+	return geteuid() == 0 && maps_one_id(&outside) ? outside : geteuid();
 }
 
 UsernsKind userns_kind(void)
@@ -318,6 +338,18 @@ static int enter(Outside *o, UsernsKind *ret_kind, char **ret_note, Err **err)
 int userns_enter(UsernsKind *ret_kind, char **ret_note, Err **err)
 {
 	*ret_note = NULL;
+	uid_t outside;
+	if (entered < 0 && geteuid() == 0 && has_capability(CAP_SYS_ADMIN) &&
+		maps_one_id(&outside)) {
+		entered = USERNS_SINGLE_ID;
+		caller = outside;
+		*ret_kind = USERNS_SINGLE_ID;
+		*ret_note = xstrdup(
+			"this user namespace has a single id: chown does nothing in RUN and in unpacked "
+			"files, and programs that become another user (USER, su, apt) fail; "
+			"outside of it cruet makes a better one itself");
+		return 0;
+	}
 	if (entered >= 0 || (geteuid() == 0 && has_capability(CAP_SYS_ADMIN))) {
 		*ret_kind = userns_kind();
 		return 0;

@@ -429,3 +429,31 @@ def test_unconsumed_build_arg(cruet):
 def test_copy_only_needs_no_root_filesystem(cruet):
     cruet.build("FROM scratch\nCOPY a /a\nWORKDIR /w\n", files={"a": "1"})
     assert not (cruet.root / "trees").exists() or not any((cruet.root / "trees").iterdir())
+
+
+def test_of_an_archive_and_a_file_of_one_name_the_later_wins(based, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / "a.txt").write_text(name)
+        subprocess.run(["tar", "-C", tmp_path, "-czf", tmp_path / f"{name}.tgz", "a.txt"], check=True)
+    (tmp_path / "a.txt").write_text("file")
+    for sources, wins in (("one.tgz a.txt", "file"), ("a.txt one.tgz", "one"), ("one.tgz a.txt two.tgz", "two"), ("two.tgz one.tgz a.txt", "file")):
+        based.build(f"FROM base\nADD {sources} /d/\n", context=tmp_path)
+        assert based.run("run", "test", "cat", "/d/a.txt").out == wins, sources
+
+
+def test_a_secret_from_an_unset_variable_is_empty_unless_required(based):
+    text = "FROM base\nRUN --mount=type=secret,id=s{} wc -c < /run/secrets/s; echo done\n"
+    done = based.build(text.format(""), args=["--secret", "id=s,env=CRUET_TEST_UNSET"])
+    assert "the secret is empty" in done.err and " 0\n" in done.err
+    done = based.build(text.format(",required"), args=["--no-cache", "--secret", "id=s,env=CRUET_TEST_UNSET"], check=False)
+    assert done.returncode == 7 and "is not set" in done.err
+
+
+def test_what_is_missing_in_a_context_on_standard_input(cruet, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY nothing /\n")
+    tar = subprocess.run(["tar", "-C", tmp_path, "-c", "Dockerfile"], capture_output=True, check=True).stdout
+    assert "'nothing' is not in the context on standard input" in cruet.fails(7, "build", "-", input=tar)
+
+
+def test_what_is_outside_of_the_context_has_a_way_in(cruet):
+    assert "--build-context NAME=DIR" in cruet.build("FROM scratch\nCOPY ../outside /\n", check=False).err

@@ -113,6 +113,11 @@ def test_single_id_cannot_become_another_user(single):
     assert done.returncode not in (0, 1, 2) and "1000" in done.stderr and "usermod --add-subuids" in done.stderr
 
 
+def test_somebody_elses_namespace_with_one_id(ranged):
+    done = ranged.sh("unshare -r -m sh -c './cruet import -q -t base base.tar && ./cruet build --progress plain -t app context && ./cruet run app'")
+    assert "a single id" in done.stderr and done.stdout.endswith("made\n")
+
+
 @pytest.mark.parametrize("kind", ["ranged", "single"])
 def test_nothing_is_left_behind(request, kind):
     user = request.getfixturevalue(kind)

@@ -174,6 +174,36 @@ static void fields(void **state)
 	assert_string_equal(all, "id:x src:a=b ro: : e:");
 	assert_int_equal(csv_fields("bad,never", collect, &got, &e), -ERR_USAGE);
 	assert_string_equal(got.items[got.len - 1], "bad:");
+	/* quotes keep commas; one that is not closed is an ordinary letter */
+	strvec_clear(&got);
+	assert_int_equal(csv_fields("a=1,\"n=x,y\",\"z=\",\"q,r=\"s", collect, &got, NULL), 0);
+	_cleanup_free_ char *quoted = strvec_join(&got, " ");
+	assert_string_equal(quoted, "a:1 n:x,y z: \"q: r:\"s");
+}
+
+static void optional_value(void **state)
+{
+	(void)state;
+	static const Option pull[] = {{'p', "pull", OPTION_OPTIONAL, 0, "POLICY", NULL}};
+	_cleanup_strvec_ StrVec operands = {0};
+	_cleanup_buf_ Buf out = BUF_INIT(1 << 10);
+	char *value = NULL;
+	OptionSet set = {pull, 1, &value};
+	assert_int_equal(options_parse(&set, 1, 2, (char *[]){(char[]){"--pull"}, (char[]){"x"}},
+				 false, &operands, NULL),
+		0);
+	assert_string_equal(value, "true");
+	assert_string_equal(operands.items[0], "x");
+	assert_int_equal(
+		options_parse(&set, 1, 2, (char *[]){(char[]){"-p"}, (char[]){"--pull=never"}},
+			false, &operands, NULL),
+		0);
+	assert_string_equal(value, "never");
+	options_done(&set);
+	assert_null(value);
+	/* without a help text it is told nowhere */
+	options_help(pull, 1, &out);
+	assert_int_equal(out.len, 0);
 }
 
 static void choices(void **state)
@@ -195,6 +225,7 @@ int main(void)
 		cmocka_unit_test(help),
 		cmocka_unit_test(fields),
 		cmocka_unit_test(choices),
+		cmocka_unit_test(optional_value),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

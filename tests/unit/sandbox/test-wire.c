@@ -41,6 +41,8 @@ static void spec_round_trip(void **state)
 	SandboxSpec s, back;
 	fill(&s);
 	Buf one = BUF_INIT(1 << 20), two = BUF_INIT(1 << 20);
+	s.shm_size = 1 << 20;
+	vec_push(&s.limits, ((SandboxLimit){7, 5, UINT64_MAX}));
 	spec_pack(&s, &one);
 	assert_int_equal(spec_unpack(buf_view(&one), &back, NULL), 0);
 	spec_pack(&back, &two);
