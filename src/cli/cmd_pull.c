@@ -45,21 +45,16 @@ static int pull_one(Store *store, Registry *registry, const char *operand,
 static int run_pull(CmdCtx *ctx, void *options, const StrVec *operands, Err **err)
 {
 	const PullArgs *a = options;
-	RegistrySettings settings;
-	_cleanup_(registry_freep) Registry *registry = NULL;
-	_cleanup_(progress_sink_freep) Progress *progress = NULL;
+	_cleanup_(registry_session_close) RegistrySession session = {0};
 	_cleanup_(platform_done) Platform platform = {0};
 	signals_install(NULL);
-	int r = registry_flags_settings(&a->registry, &settings, err);
+	int r = registry_session_open(
+		&a->registry, a->quiet, a->progress, "Pulling", &session, err);
 	if (r == 0)
 		r = platform_argument(a->platform, &platform, err);
-	if (r == 0)
-		r = progress_sink_new(a->quiet, a->progress, "Pulling", &progress, err);
-	if (r == 0)
-		r = registry_new(&settings, progress, &registry, err);
-	PullOptions o = {.platform = &platform, .all = a->all, .progress = progress};
+	PullOptions o = {.platform = &platform, .all = a->all, .progress = session.progress};
 	for (size_t i = 0; r == 0 && i < operands->len; i++)
-		r = pull_one(ctx->store, registry, operands->items[i], &o, err);
+		r = pull_one(ctx->store, session.registry, operands->items[i], &o, err);
 	return r;
 }
 

@@ -1,6 +1,6 @@
 #include "cli/registry_flags.h"
 
-#include "base/log.h"
+#include "cli/progress_sink.h"
 
 int registry_flags_settings(const RegistryFlags *flags, RegistrySettings *ret, Err **err)
 {
@@ -20,4 +20,22 @@ int registry_flags_settings(const RegistryFlags *flags, RegistrySettings *ret, E
 		.plain_http = flags->plain_http,
 	};
 	return 0;
+}
+
+int registry_session_open(const RegistryFlags *flags, bool quiet, const char *mode,
+	const char *title, RegistrySession *ret, Err **err)
+{
+	int r = registry_flags_settings(flags, &ret->settings, err);
+	if (r == 0)
+		r = progress_sink_new(quiet, mode, title, &ret->progress, err);
+	if (r == 0)
+		r = registry_new(&ret->settings, ret->progress, &ret->registry, err);
+	return r;
+}
+
+void registry_session_close(RegistrySession *s)
+{
+	registry_free(s->registry);
+	progress_sink_free(s->progress);
+	*s = (RegistrySession){0};
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/option.h"
-#include "registry/settings.h"
+#include "registry/registry.h"
 
 typedef struct RegistryFlags {
 	char *authfile, *creds, *ca_file, *cert_dir, *registries_conf, *hosts_dir;
@@ -40,6 +40,17 @@ typedef struct RegistryFlags {
 #define REGISTRY_FLAG_ROWS(T, m)                                                                   \
 	{0, "Registry options", OPTION_GROUP, 0, NULL, NULL}, REGISTRY_AUTHFILE_ROW(T, m),         \
 		REGISTRY_CREDS_ROWS(T, m), REGISTRY_TLS_ROWS(T, m)
+
+/* What a verb talks to registries with. */
+typedef struct RegistrySession {
+	RegistrySettings settings;
+	Progress *progress;
+	Registry *registry;
+} RegistrySession;
+/* Borrows from the flags. quiet, mode and title: as progress_sink_new. */
+int registry_session_open(const RegistryFlags *flags, bool quiet, const char *mode,
+	const char *title, RegistrySession *ret, Err **err) _warn_unused_;
+void registry_session_close(RegistrySession *s);
 
 /* *ret borrows from the flags. ERR_USAGE: flags that contradict each other. */
 int registry_flags_settings(const RegistryFlags *flags, RegistrySettings *ret, Err **err)

@@ -103,30 +103,28 @@ static bool is_whole(Store *s, const Digest *index)
 static int pick(Push *p, const char *what, Descriptor *ret, Err **err)
 {
 	_cleanup_(store_image_done) StoreImage image = {0};
+	Descriptor named = {0};
+	if (!p->options->platform) {
+		int r = store_named(p->store, what, &named, err);
+		if (r < 0)
+			return r;
+		if (!media_type_is_index(named.media_type) || is_whole(p->store, &named.digest)) {
+			*ret = named;
+			return 0;
+		}
+		descriptor_done(&named);
+	}
 	int r = store_image(p->store, what, p->options->platform, &image, err);
 	if (r < 0)
 		return r;
-	bool through_index = !digest_is_zero(&image.index_digest);
-	if (!through_index || p->options->platform) {
-		descriptor_copy(&image.descriptor, ret);
-	} else if (is_whole(p->store, &image.index_digest)) {
-		StoreNames names = {0};
-		r = store_names(p->store, &names, err);
-		vec_foreach (&names, n)
-			if (!ret->media_type &&
-				digest_eq(&n->descriptor.digest, &image.index_digest))
-				descriptor_copy(&n->descriptor, ret);
-		store_names_done(&names);
-		if (r == 0 && !ret->media_type)
-			descriptor_copy(&image.descriptor, ret);
-	} else {
+	descriptor_copy(&image.descriptor, ret);
+	if (!p->options->platform) {
 		_cleanup_free_ char *platform = platform_format(&image.config.platform);
 		progress_warn(p->options->progress, NULL, 0,
 			"only the image for %s is in the store and is pushed, not the index",
 			platform);
-		descriptor_copy(&image.descriptor, ret);
 	}
-	return r;
+	return 0;
 }
 
 /* Which repositories of that host have what, as far as the store's names tell. */

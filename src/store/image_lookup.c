@@ -108,19 +108,11 @@ int store_image_at(
 
 /* ---- by name ---- */
 
-static const Descriptor *by_name(const ImageIndex *index, const char *full)
+/* In full, or as layouts that other tools wrote name their images ("latest", "alpine:3"). */
+static const Descriptor *by_name(const ImageIndex *index, const char *name)
 {
 	vec_foreach (&index->manifests, d)
-		if (cstr_eq(names_of(d), full))
-			return d;
-	return NULL;
-}
-
-/* Layouts that other tools wrote name their images as they like ("latest", "alpine:3"). */
-static const Descriptor *by_raw_name(const ImageIndex *index, const char *what)
-{
-	vec_foreach (&index->manifests, d)
-		if (cstr_eq(names_of(d), what))
+		if (cstr_eq(names_of(d), name))
 			return d;
 	return NULL;
 }
@@ -228,7 +220,7 @@ static int find(Store *s, const ImageIndex *index, const char *what, const Platf
 	_cleanup_free_ char *full = NULL;
 	_cleanup_err_ Err *bad_name = NULL;
 	Reference ref = {0};
-	const Descriptor *d = by_raw_name(index, what);
+	const Descriptor *d = by_name(index, what);
 	if (!d && reference_parse(str_of(what), &ref, &bad_name) == 0) {
 		full = reference_full(&ref);
 		d = by_name(index, full);
@@ -262,4 +254,37 @@ int store_image(Store *s, const char *what, const Platform *platform, StoreImage
 	_cleanup_(image_index_done) ImageIndex index = {0};
 	int r = names_read(s, &index, err);
 	return r < 0 ? r : find(s, &index, what, platform, ret, err);
+}
+
+int store_named(Store *s, const char *what, Descriptor *ret, Err **err)
+{
+	_cleanup_(image_index_done) ImageIndex index = {0};
+	_cleanup_(store_image_done) StoreImage image = {0};
+	_cleanup_free_ char *full = NULL;
+	Reference ref = {0};
+	int r = names_read(s, &index, err);
+	if (r < 0)
+		return r;
+	if (reference_parse(str_of(what), &ref, NULL) == 0)
+		full = reference_full(&ref);
+	const Descriptor *d = by_name(&index, what);
+	if (!d && full)
+		d = by_name(&index, full);
+	if (!d) {
+		r = find(s, &index, what, NULL, &image, err);
+		if (r == 0)
+			d = &image.descriptor;
+		/* the digest of an index means all of it, that of a manifest or config one platform */
+		Str hex = hex_of(what);
+		_cleanup_free_ char *digits = ref.has_digest ? xstrdup(digest_hex(&ref.digest).s)
+			: is_hex_prefix(hex)                 ? str_dup(hex)
+							     : NULL;
+		for (size_t i = 0; r == 0 && digits && i < index.manifests.len; i++)
+			if (digest_has_prefix(&index.manifests.items[i].digest, str_of(digits)))
+				d = &index.manifests.items[i];
+	}
+	reference_done(&ref);
+	if (r == 0)
+		descriptor_copy(d, ret);
+	return r;
 }

@@ -96,6 +96,8 @@ typedef struct StoreImage {
 int store_image(Store *s, const char *what, const Platform *platform, StoreImage *ret, Err **err)
 	_warn_unused_;
 void store_image_done(StoreImage *i);
+/* What it stands for: a manifest, of whatever kind, or the whole index. Takes and fails as store_image. */
+int store_named(Store *s, const char *what, Descriptor *ret, Err **err) _warn_unused_;
 /* Whether it is a manifest of something else than an image: a signature, an SBOM, a chart. False when unreadable. */
 bool store_is_artifact(Store *s, const Descriptor *d);
 bool store_config_is_image(const Descriptor *config);
