@@ -87,7 +87,7 @@ static int run_referrers(CmdCtx *ctx _unused_, void *options, const StrVec *oper
 const Command cmd_referrers = {
 	.name = "referrers",
 	.operands = "NAME[:TAG|@DIGEST]",
-	.summary = "List what a registry has about an image: signatures, SBOMs, attestations",
+	.summary = "List what refers to an image: signatures, SBOMs, attestations",
 	.description =
 		"Manifests whose subject the image is. A registry without the referrers API is asked for\n"
 		"the tag that clients keep the list under instead.\n",
