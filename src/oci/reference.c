@@ -236,8 +236,9 @@ char *reference_familiar_repository(const Reference *r)
 	if (strcmp(r->host, DEFAULT_HOST) != 0)
 		return xasprintf("%s/%s", r->host, r->path);
 	const char *path = r->path;
-	if (cstr_starts(path, OFFICIAL) && !strchr(path + strlen(OFFICIAL), '/'))
-		path += strlen(OFFICIAL);
+	const char *name = strrchr(path, '/');
+	if (name && str_eq_cstr((Str){path, (size_t)(name + 1 - path)}, OFFICIAL))
+		path = name + 1;
 	/* a path on docker.io that would read as a host when it stood alone */
 	const char *slash = strchr(path, '/');
 	if (slash && looks_like_host((Str){path, (size_t)(slash - path)}))

@@ -189,7 +189,9 @@ static void test_add(BlockCache *c, const CompressedBlock *block)
 	TestCache *t = (TestCache *)c;
 	CompressedBlock b = *block;
 	b.offset += t->stream_start;
+	pthread_mutex_lock(&t->lock); /* workers look through it all the while */
 	vec_push(&t->blocks, b);
+	pthread_mutex_unlock(&t->lock);
 }
 
 /* A tar of small files with two large ones between them; the file `grown` is `more` bytes longer. */
