@@ -122,21 +122,24 @@ static int to_file(Build *b, StageRun *s, const BuildOutput *o, OutputFn fn, Err
 	return r < 0 ? r : atomic_file_commit(file, NULL, false, err);
 }
 
-/* How the archive calls the image: its tags, else the digest. */
-static void saved_names(const Build *b, StrVec *ret)
+/* Under its names, else none. Not looked up by them: another build may have taken them meanwhile. */
+static int save(const Build *b, SaveFormat format, Writer *out, const char *dir, Err **err)
 {
-	strvec_copy(ret, &b->names);
-	if (ret->len == 0)
-		strvec_push(ret, digest_str(&b->result->manifest.digest).s);
+	NamedImages images = {0};
+	for (size_t i = 0; i < MAX(b->names.len, (size_t)1); i++) {
+		NamedImage *image = vec_add(&images);
+		image->name = i < b->names.len ? xstrdup(b->names.items[i]) : NULL;
+		store_name_descriptor(&b->result->manifest, image->name, &image->descriptor);
+	}
+	int r = image_save(b->store, &images, format, out, dir, b->progress, err);
+	named_images_done(&images);
+	return r;
 }
 
 static int write_archive(
 	Build *b, StageRun *s _unused_, const BuildOutput *o, Writer *out, Err **err)
 {
-	_cleanup_strvec_ StrVec names = {0};
-	saved_names(b, &names);
-	return image_save(b->store, &names, o->type == BUILD_OUTPUT_DOCKER ? SAVE_DOCKER : SAVE_OCI,
-		out, NULL, b->progress, err);
+	return save(b, o->type == BUILD_OUTPUT_DOCKER ? SAVE_DOCKER : SAVE_OCI, out, NULL, err);
 }
 
 static int write_tree(Build *b, StageRun *s, const BuildOutput *o _unused_, Writer *out, Err **err)
@@ -146,9 +149,7 @@ static int write_tree(Build *b, StageRun *s, const BuildOutput *o _unused_, Writ
 
 static int write_oci_directory(Build *b, const BuildOutput *o, Err **err)
 {
-	_cleanup_strvec_ StrVec names = {0};
-	saved_names(b, &names);
-	return image_save(b->store, &names, SAVE_OCI_DIR, NULL, o->dest, b->progress, err);
+	return save(b, SAVE_OCI_DIR, NULL, o->dest, err);
 }
 
 /* A tree for the calling user: files belong to him, device nodes are left out (93). */

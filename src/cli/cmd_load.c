@@ -18,7 +18,7 @@ static const Option rows[] = {
 		"how to show progress on standard error (auto: tty on a terminal, else plain)"},
 };
 
-static void print_loaded(const LoadedImages *loaded, bool json)
+static void print_loaded(const NamedImages *loaded, bool json)
 {
 	_cleanup_json_ json_t *array = json_array();
 	vec_foreach (loaded, l) {
@@ -52,15 +52,15 @@ static int run_load(CmdCtx *ctx, void *options, const StrVec *operands, Err **er
 	int r = progress_sink_new(o->quiet, o->progress, "Loading", &progress, err);
 	if (r < 0)
 		return r;
-	LoadedImages loaded = {0};
+	NamedImages loaded = {0};
 	{
 		ERR_SCOPE(err, "Loading '%s'", path);
-		r = image_load(ctx->store, path, pool, progress, &loaded, err);
+		r = image_load(ctx->store, path, true, pool, progress, &loaded, err);
 	}
 	progress = progress_sink_free(progress);
 	if (r == 0)
 		print_loaded(&loaded, format_is_json(o->format));
-	loaded_images_done(&loaded);
+	named_images_done(&loaded);
 	return r;
 }
 

@@ -18,13 +18,13 @@ static const Option rows[] = {
 		"how to show progress on standard error (auto: tty on a terminal, else plain)"},
 };
 
-static int save_file(Store *s, const StrVec *names, SaveFormat format, const char *path,
+static int save_file(Store *s, const NamedImages *images, SaveFormat format, const char *path,
 	Progress *progress, Err **err)
 {
 	_cleanup_(output_freep) OutputFile *out = NULL;
 	int r = output_open(path, &out, err);
 	if (r == 0)
-		r = image_save(s, names, format, output_writer(out), NULL, progress, err);
+		r = image_save(s, images, format, output_writer(out), NULL, progress, err);
 	if (r == 0)
 		r = output_commit(out, err);
 	return r;
@@ -41,12 +41,16 @@ static int run_save(CmdCtx *ctx, void *options, const StrVec *operands, Err **er
 		format = SAVE_OCI_DIR;
 	if (format == SAVE_OCI_DIR && (!o->output || strcmp(o->output, "-") == 0))
 		return err_set(err, ERR_USAGE, "format oci-dir needs -o DIRECTORY");
+	NamedImages images = {0};
 	int r = progress_sink_new(o->quiet, o->progress, "Saving", &progress, err);
-	if (r < 0)
-		return r;
-	if (format == SAVE_OCI_DIR)
-		return image_save(ctx->store, operands, format, NULL, o->output, progress, err);
-	return save_file(ctx->store, operands, format, o->output, progress, err);
+	if (r == 0)
+		r = named_images_find(ctx->store, operands, &images, err);
+	if (r == 0 && format == SAVE_OCI_DIR)
+		r = image_save(ctx->store, &images, format, NULL, o->output, progress, err);
+	else if (r == 0)
+		r = save_file(ctx->store, &images, format, o->output, progress, err);
+	named_images_done(&images);
+	return r;
 }
 
 const Command cmd_save = {

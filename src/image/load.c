@@ -18,17 +18,8 @@ typedef struct Load {
 	ArchiveSource *source;
 	Pool *pool;
 	Progress *progress;
-	LoadedImages images; /* found so far; tagged at the end */
+	NamedImages images; /* found so far; tagged at the end */
 } Load;
-
-void loaded_images_done(LoadedImages *all)
-{
-	vec_foreach (all, l) {
-		free(l->name);
-		descriptor_done(&l->descriptor);
-	}
-	vec_done(all);
-}
 
 /* ---- OCI ---- */
 
@@ -187,7 +178,7 @@ static void add_image(Load *l, const char *name, const Descriptor *d)
 		if (digest_eq(&it->descriptor.digest, &d->digest) && cstr_eq(it->name, name))
 			return;
 	}
-	LoadedImage *i = vec_add(&l->images);
+	NamedImage *i = vec_add(&l->images);
 	i->name = xstrdup(name);
 	descriptor_copy(d, &i->descriptor);
 }
@@ -446,14 +437,14 @@ static int load_any(Load *l, Err **err)
 	return r;
 }
 
-int image_load(
-	Store *s, const char *path, Pool *pool, Progress *progress, LoadedImages *ret, Err **err)
+int image_load(Store *s, const char *path, bool tag, Pool *pool, Progress *progress,
+	NamedImages *ret, Err **err)
 {
 	Load l = {.store = s, .pool = pool, .progress = progress};
 	int r = archive_source_open(s, path, progress, &l.source, err);
 	if (r == 0)
 		r = load_any(&l, err);
-	for (size_t i = 0; r == 0 && i < l.images.len; i++) {
+	for (size_t i = 0; r == 0 && tag && i < l.images.len; i++) {
 		StrVec names = {0};
 		if (l.images.items[i].name)
 			strvec_push(&names, l.images.items[i].name);
@@ -462,7 +453,7 @@ int image_load(
 	}
 	archive_source_free(l.source);
 	if (r < 0)
-		loaded_images_done(&l.images);
+		named_images_done(&l.images);
 	else
 		*ret = l.images;
 	return r;

@@ -167,7 +167,9 @@ int image_pull(Store *s, Registry *registry, const Reference *name, const PullOp
 		r = pull_tree(&p, &top, buf_view(&bytes), 0, err);
 	if (r == 0) {
 		_cleanup_strvec_ StrVec names = {0};
-		if (name->tag)
+		if (options->as)
+			strvec_push(&names, options->as);
+		else if (name->tag)
 			strvec_push(&names, full);
 		r = store_tag(s, &names, &top, err);
 	}

@@ -8,6 +8,7 @@
 typedef struct PullOptions {
 	const Platform *platform; /* NULL: this machine's */
 	bool all;                 /* every platform of an index */
+	const char *as;           /* full reference it gets in the store; NULL: its own name */
 	Progress *progress;
 } PullOptions;
 typedef struct PulledImage {

@@ -1,7 +1,5 @@
 #include "image/push.h"
 
-#include <unistd.h>
-
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/pool.h"
@@ -163,16 +161,7 @@ typedef struct BlobSource {
 static int open_blob(void *arg, uint64_t offset, Reader **ret, Err **err)
 {
 	const BlobSource *b = arg;
-	int fd = -1;
-	int r = store_blob_open(b->store, b->digest, &fd, err);
-	if (r < 0)
-		return r;
-	if (lseek(fd, (off_t)offset, SEEK_SET) < 0) {
-		close(fd);
-		return err_sys(err, "read the blob %s", digest_str(b->digest).s);
-	}
-	*ret = fd_reader_new(fd, true, digest_str(b->digest).s);
-	return 0;
+	return store_blob_reader(b->store, b->digest, offset, ret, err);
 }
 
 static int send_blob(void *arg, size_t i, Err **err)

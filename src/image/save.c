@@ -3,22 +3,15 @@
  * point at the same blobs: docker reads gzip and plain ones. It does not read zstd, so such layers are in the archive a
  * second time as plain tars ("<diffID>.tar"). Members are sorted and carry no time: same images, same bytes.
  */
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "base/limits.h"
 #include "base/map.h"
+#include "image/layout_out.h"
 #include "image/transfer.h"
-
-#define COPY_CHUNK (256 * 1024)
 
 typedef struct Save {
 	Store *store;
-	TarWriter *tar; /* archive … */
-	int dir;        /* … or directory */
-	Map blobs;      /* hex digests, to be written */
-	ImageIndex index;
+	LayoutOut *out;
+	Map blobs;             /* hex digests, to be written */
 	json_t *manifest_json; /* docker format, else NULL */
 	json_t *repositories;
 	Map plain; /* hex diffID → PlainLayer * */
@@ -72,73 +65,34 @@ static int reach_tree(Save *v, const Descriptor *d, Err **err)
 
 /* ---- members ---- */
 
-static int put_header(Save *v, const char *name, uint64_t size, bool dir, Err **err)
+static int put_blob(Save *v, const Digest *digest, unsigned progress_id, Err **err)
 {
-	_cleanup_free_ char *path = xstrdup(name);
-	TarEntry e = {.path = path,
-		.type = dir ? TAR_DIR : TAR_FILE,
-		.mode = dir ? 0755 : 0644,
-		.size = size};
-	return tar_writer_entry(v->tar, &e, err);
-}
-
-static int put_text(Save *v, const char *name, const char *text, Err **err)
-{
-	if (!v->tar)
-		return atomic_write(v->dir, name, str_of(text), 0644, false, err);
-	int r = put_header(v, name, strlen(text), false, err);
-	return r < 0 ? r : tar_writer_body(v->tar, text, strlen(text), err);
-}
-
-static int copy_body(Save *v, Reader *body, uint64_t size, Err **err)
-{
-	_cleanup_free_ char *chunk = xmalloc(COPY_CHUNK);
-	for (uint64_t left = size; left > 0;) {
-		size_t want = (size_t)MIN(left, (uint64_t)COPY_CHUNK);
-		int r = reader_read_full(body, chunk, want, err);
-		if (r == 0)
-			r = tar_writer_body(v->tar, chunk, want, err);
-		if (r < 0)
-			return r;
-		left -= want;
-	}
-	return 0;
-}
-
-static int put_blob(Save *v, const Digest *d, unsigned progress_id, Err **err)
-{
-	_cleanup_free_ char *name = xasprintf("blobs/sha256/%s", digest_hex(d).s);
-	int fd = -1;
-	uint64_t size = 0;
-	int r = store_blob_open(v->store, d, &fd, err);
+	Descriptor d = {.digest = *digest};
+	Reader *raw = NULL;
+	(void)store_blob_has(v->store, digest, &d.size);
+	int r = store_blob_reader(v->store, digest, 0, &raw, err);
 	if (r < 0)
 		return r;
-	(void)store_blob_has(v->store, d, &size);
 	_cleanup_(reader_freep) Reader *body =
-		progress_reader_new(fd_reader_new(fd, true, name), v->progress, progress_id, size);
-	if (v->tar) {
-		r = put_header(v, name, size, false, err);
-		return r < 0 ? r : copy_body(v, body, size, err);
-	}
-	_cleanup_(atomic_file_freep) AtomicFile *file = NULL;
-	r = atomic_file_open(v->dir, name, 0644, &file, err);
-	if (r < 0)
-		return r;
-	_cleanup_(writer_freep) Writer *out = atomic_file_writer(file);
-	r = stream_copy(body, out, NULL, err);
-	return r < 0 ? r : atomic_file_commit(file, NULL, false, err);
+		progress_reader_new(raw, v->progress, progress_id, d.size);
+	return layout_out_blob(v->out, &d, body, false, err);
 }
 
 static int put_plain(Save *v, const char *name, const PlainLayer *l, Err **err)
 {
-	int fd = -1;
+	Reader *raw = NULL;
 	_cleanup_(reader_freep) Reader *plain = NULL;
-	int r = store_blob_open(v->store, &l->layer.digest, &fd, err);
+	int r = store_blob_reader(v->store, &l->layer.digest, 0, &raw, err);
 	if (r == 0)
-		r = decompress_reader_auto(fd_reader_new(fd, true, name), NULL, NULL, &plain, err);
-	if (r == 0)
-		r = put_header(v, name, l->size, false, err);
-	return r < 0 ? r : copy_body(v, plain, l->size, err);
+		r = decompress_reader_auto(raw, NULL, NULL, &plain, err);
+	return r < 0 ? r : layout_out_file(v->out, name, plain, l->size, err);
+}
+
+static int put_json(Save *v, const char *name, const json_t *value, Err **err)
+{
+	_cleanup_free_ char *text = json_text(value);
+	_cleanup_(reader_freep) Reader *body = mem_reader_new(text, strlen(text));
+	return layout_out_file(v->out, name, body, strlen(text), err);
 }
 
 /* ---- docker's side ---- */
@@ -194,7 +148,7 @@ static void add_repository(Save *v, const Reference *ref, const StoreImage *imag
 			json_string(digest_hex(&image->config.diff_ids.items[n - 1]).s));
 }
 
-static int add_docker(Save *v, const StoreImage *image, Err **err)
+static int add_docker(Save *v, const StoreImage *image, const char *name, Err **err)
 {
 	json_t *entry = NULL, *it;
 	size_t i;
@@ -210,7 +164,7 @@ static int add_docker(Save *v, const StoreImage *image, Err **err)
 		json_array_append_new(v->manifest_json, entry);
 	}
 	Reference ref = {0};
-	if (image->name && reference_parse(str_of(image->name), &ref, NULL) == 0) {
+	if (name && reference_parse(str_of(name), &ref, NULL) == 0) {
 		_cleanup_free_ char *familiar = reference_familiar(&ref);
 		json_array_append_new(json_object_get(entry, "RepoTags"), json_string(familiar));
 		add_repository(v, &ref, image);
@@ -221,41 +175,17 @@ static int add_docker(Save *v, const StoreImage *image, Err **err)
 
 /* ---- one image after the other ---- */
 
-/* The entry of index.json: the whole index when the image was reached through one. */
-static int top_descriptor(Save *v, const StoreImage *image, Descriptor *ret, Err **err)
-{
-	StoreNames names = {0};
-	const Digest *wanted = digest_is_zero(&image->index_digest) ? &image->descriptor.digest
-								    : &image->index_digest;
-	int r = store_names(v->store, &names, err);
-	bool found = false;
-	vec_foreach (&names, n) {
-		if (found || !digest_eq(&n->descriptor.digest, wanted) ||
-			(image->name && !cstr_eq(n->name, image->name)))
-			continue;
-		descriptor_copy(&n->descriptor, ret);
-		found = true;
-	}
-	store_names_done(&names);
-	if (r == 0 && !found)
-		descriptor_copy(&image->descriptor, ret);
-	return r;
-}
-
-static int add_image(Save *v, const char *name, Err **err)
+static int add_image(Save *v, const NamedImage *named, Err **err)
 {
 	_cleanup_(store_image_done) StoreImage image = {0};
-	Descriptor top = {0};
-	int r = store_image(v->store, name, NULL, &image, err);
-	if (r == 0)
-		r = top_descriptor(v, &image, &top, err);
+	int r = reach_tree(v, &named->descriptor, err);
 	if (r < 0)
 		return r;
-	r = reach_tree(v, &top, err);
-	vec_push(&v->index.manifests, top);
-	if (r == 0 && v->manifest_json)
-		r = add_docker(v, &image, err);
-	return r;
+	layout_out_list(v->out, &named->descriptor, NULL);
+	if (!v->manifest_json)
+		return 0;
+	r = store_image_at(v->store, &named->descriptor, NULL, &image, err);
+	return r < 0 ? r : add_docker(v, &image, named->name, err);
 }
 
 static int text_cmp(const void *a, const void *b)
@@ -287,62 +217,26 @@ static int write_blobs(Save *v, Err **err)
 
 static int write_all(Save *v, Err **err)
 {
-	_cleanup_free_ char *index = image_index_text(&v->index);
-	int r = 0;
-	if (v->tar) {
-		r = put_header(v, "blobs", 0, true, err);
-		if (r == 0)
-			r = put_header(v, "blobs/sha256", 0, true, err);
-	} else {
-		r = mkdir_p(v->dir, "blobs/sha256", 0755, err);
-	}
-	if (r == 0)
-		r = write_blobs(v, err);
+	int r = write_blobs(v, err);
 	map_foreach (&v->plain, it) {
 		_cleanup_free_ char *name = xasprintf("%s.tar", it->key);
 		if (r == 0)
 			r = put_plain(v, name, it->value, err);
 	}
-	if (r == 0)
-		r = put_text(v, "index.json", index, err);
-	if (r == 0 && v->manifest_json) {
-		_cleanup_free_ char *manifest = json_text(v->manifest_json);
-		_cleanup_free_ char *repositories = json_text(v->repositories);
-		r = put_text(v, "manifest.json", manifest, err);
-		if (r == 0 && json_object_size(v->repositories))
-			r = put_text(v, "repositories", repositories, err);
-	}
-	if (r == 0)
-		r = put_text(v, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}", err);
-	if (r == 0 && v->tar)
-		r = tar_writer_end(v->tar, err);
-	return r;
+	if (r == 0 && v->manifest_json)
+		r = put_json(v, "manifest.json", v->manifest_json, err);
+	if (r == 0 && json_object_size(v->repositories))
+		r = put_json(v, "repositories", v->repositories, err);
+	return r < 0 ? r : layout_out_finish(v->out, err);
 }
 
-static int open_dir(Save *v, const char *dir, Err **err)
-{
-	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-		return err_sys(err, "create '%s'", dir);
-	v->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (v->dir < 0)
-		return err_sys(err, "open '%s'", dir);
-	if (faccessat(v->dir, "index.json", F_OK, 0) == 0) {
-		int r = err_set(err, ERR_EXISTS, "'%s' is an OCI layout already", dir);
-		err_hint(err, "name a directory that does not exist");
-		return r;
-	}
-	return 0;
-}
-
-int image_save(Store *s, const StrVec *names, SaveFormat format, Writer *out, const char *dir,
+int image_save(Store *s, const NamedImages *images, SaveFormat format, Writer *out, const char *dir,
 	Progress *progress, Err **err)
 {
 	Save v = {
 		.store = s,
-		.dir = -1,
 		.blobs = MAP_INIT(NULL),
 		.plain = MAP_INIT(plain_free),
-		.index = {.media_type = xstrdup(MT_OCI_INDEX)},
 		.progress = progress,
 	};
 	int r = 0;
@@ -350,21 +244,42 @@ int image_save(Store *s, const StrVec *names, SaveFormat format, Writer *out, co
 		v.manifest_json = json_array();
 		v.repositories = json_object();
 	}
-	for (size_t i = 0; r == 0 && i < names->len; i++)
-		r = add_image(&v, names->items[i], err);
-	if (r == 0 && format == SAVE_OCI_DIR)
-		r = open_dir(&v, dir, err);
-	else if (r == 0)
-		v.tar = tar_writer_new(out);
+	if (format == SAVE_OCI_DIR)
+		r = layout_out_directory(dir, false, &v.out, err);
+	else
+		v.out = layout_out_archive(out);
+	for (size_t i = 0; r == 0 && i < images->len; i++)
+		r = add_image(&v, &images->items[i], err);
 	if (r == 0)
 		r = write_all(&v, err);
-	tar_writer_free(v.tar);
-	if (v.dir >= 0)
-		close(v.dir);
+	layout_out_free(v.out);
 	map_done(&v.blobs);
 	map_done(&v.plain);
-	image_index_done(&v.index);
 	json_decref(v.manifest_json);
 	json_decref(v.repositories);
 	return r;
+}
+
+int named_images_find(Store *s, const StrVec *names, NamedImages *ret, Err **err)
+{
+	for (size_t i = 0; i < names->len; i++) {
+		NamedImage found = {0};
+		int r = store_named(s, names->items[i], &found.descriptor, err);
+		if (r < 0) {
+			named_images_done(ret);
+			return r;
+		}
+		found.name = xstrdup(store_descriptor_name(&found.descriptor));
+		vec_push(ret, found);
+	}
+	return 0;
+}
+
+void named_images_done(NamedImages *all)
+{
+	vec_foreach (all, i) {
+		free(i->name);
+		descriptor_done(&i->descriptor);
+	}
+	vec_done(all);
 }

@@ -21,25 +21,29 @@ typedef struct ImportOptions {
 int image_import(Store *s, Reader *source, const ImportOptions *options, const StrVec *names,
 	Pool *pool, Descriptor *ret, Err **err) _warn_unused_;
 
-typedef struct LoadedImage {
-	char *name; /* full reference or NULL */
-	Descriptor descriptor;
-} LoadedImage;
-typedef VEC(LoadedImage) LoadedImages;
+typedef struct NamedImage {
+	char *name;            /* full reference or NULL */
+	Descriptor descriptor; /* of a manifest, or of a whole index */
+} NamedImage;
+typedef VEC(NamedImage) NamedImages;
+/* names: in any form store_image takes. */
+int named_images_find(Store *s, const StrVec *names, NamedImages *ret, Err **err) _warn_unused_;
+void named_images_done(NamedImages *all);
+
 /* path: docker-archive, OCI archive (either compressed or not) or OCI layout directory, told apart by content.
- * "-" = stdin. */
-int image_load(Store *s, const char *path, Pool *pool, Progress *progress, LoadedImages *ret,
-	Err **err) _warn_unused_;
-void loaded_images_done(LoadedImages *l);
+ * "-" = stdin. tag false: the store's names stay as they are, and a later gc takes what was loaded. */
+int image_load(Store *s, const char *path, bool tag, Pool *pool, Progress *progress,
+	NamedImages *ret, Err **err) _warn_unused_;
 
 typedef enum SaveFormat {
 	SAVE_DOCKER, /* docker-archive that is an OCI layout at the same time, as docker ≥ 25 writes it */
 	SAVE_OCI, /* OCI archive */
 	SAVE_OCI_DIR,
 } SaveFormat;
-/* names: images of the store (any form store_image takes); several make one archive. */
-int image_save(Store *s, const StrVec *names, SaveFormat format, Writer *out /* not for OCI_DIR */,
-	const char *dir /* OCI_DIR */, Progress *progress, Err **err) _warn_unused_;
+/* Several make one archive. */
+int image_save(Store *s, const NamedImages *images, SaveFormat format,
+	Writer *out /* not for OCI_DIR */, const char *dir /* OCI_DIR */, Progress *progress,
+	Err **err) _warn_unused_;
 
 /* Merged tree as one plain tar. */
 int image_export(Store *s, const StoreImage *image, Writer *out, Err **err) _warn_unused_;

@@ -111,6 +111,20 @@ int store_blob_open(Store *s, const Digest *d, int *ret_fd, Err **err)
 	return 0;
 }
 
+int store_blob_reader(Store *s, const Digest *d, uint64_t offset, Reader **ret, Err **err)
+{
+	int fd = -1;
+	int r = store_blob_open(s, d, &fd, err);
+	if (r < 0)
+		return r;
+	if (lseek(fd, (off_t)offset, SEEK_SET) < 0) {
+		close(fd);
+		return err_sys(err, "read the blob %s", digest_str(d).s);
+	}
+	*ret = fd_reader_new(fd, true, blob_path(d).s);
+	return 0;
+}
+
 int store_blob_verify(Store *s, const Digest *d, Digest *ret_real, Err **err)
 {
 	_cleanup_close_ int fd = -1;

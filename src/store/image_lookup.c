@@ -101,7 +101,7 @@ int store_image_at(
 		store_image_done(&image);
 		return r;
 	}
-	image.name = xstrdup(names_of(d));
+	image.name = xstrdup(store_descriptor_name(d));
 	*ret = image;
 	return 0;
 }
@@ -112,7 +112,7 @@ int store_image_at(
 static const Descriptor *by_name(const ImageIndex *index, const char *name)
 {
 	vec_foreach (&index->manifests, d)
-		if (cstr_eq(names_of(d), name))
+		if (cstr_eq(store_descriptor_name(d), name))
 			return d;
 	return NULL;
 }
@@ -140,7 +140,7 @@ static void hint_near(const ImageIndex *index, const char *full, Err **err)
 	const char *best = NULL;
 	size_t best_distance = 4;
 	vec_foreach (&index->manifests, d) {
-		const char *name = names_of(d);
+		const char *name = store_descriptor_name(d);
 		size_t distance = name ? edit_distance(full, name) : SIZE_MAX;
 		if (distance < best_distance) {
 			best = name;

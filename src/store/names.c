@@ -12,7 +12,7 @@
 #define ANNOTATION_REF        "org.opencontainers.image.ref.name"
 #define ANNOTATION_CONTAINERD "io.containerd.image.name"
 
-const char *names_of(const Descriptor *d)
+const char *store_descriptor_name(const Descriptor *d)
 {
 	const char *name = strvec_env_get(&d->annotations, ANNOTATION_CONTAINERD);
 	return name ? name : strvec_env_get(&d->annotations, ANNOTATION_REF);
@@ -47,7 +47,7 @@ int store_names(Store *s, StoreNames *ret, Err **err)
 	*ret = (StoreNames){0};
 	vec_foreach (&index.manifests, d) {
 		StoreName *n = vec_add(ret);
-		n->name = xstrdup(names_of(d));
+		n->name = xstrdup(store_descriptor_name(d));
 		descriptor_copy(d, &n->descriptor);
 	}
 	image_index_done(&index);
@@ -112,6 +112,16 @@ static void unname(Descriptor *d)
 	strvec_env_unset(&d->annotations, ANNOTATION_CONTAINERD);
 }
 
+void store_name_descriptor(const Descriptor *d, const char *full_name, Descriptor *ret)
+{
+	descriptor_copy(d, ret);
+	unname(ret);
+	if (full_name) {
+		strvec_env_set(&ret->annotations, ANNOTATION_CONTAINERD, full_name);
+		strvec_env_set(&ret->annotations, ANNOTATION_REF, full_name);
+	}
+}
+
 static size_t count_digest(const ImageIndex *index, const Digest *d)
 {
 	size_t n = 0;
@@ -125,7 +135,8 @@ static bool take_name_once(ImageIndex *index, const char *name, const Digest *ex
 {
 	for (size_t i = 0; i < index->manifests.len; i++) {
 		Descriptor *d = &index->manifests.items[i];
-		if (!cstr_eq(names_of(d), name) || (except && digest_eq(&d->digest, except)))
+		if (!cstr_eq(store_descriptor_name(d), name) ||
+			(except && digest_eq(&d->digest, except)))
 			continue;
 		if (count_digest(index, &d->digest) > 1)
 			drop(index, i);
@@ -152,21 +163,16 @@ static bool add_entry(ImageIndex *index, const Descriptor *d, const char *name)
 	vec_foreach (&index->manifests, it) {
 		if (!digest_eq(&it->digest, &d->digest))
 			continue;
-		if (!name || cstr_eq(names_of(it), name))
+		if (!name || cstr_eq(store_descriptor_name(it), name))
 			return false;
-		if (!names_of(it)) {
+		if (!store_descriptor_name(it)) {
 			strvec_env_set(&it->annotations, ANNOTATION_CONTAINERD, name);
 			strvec_env_set(&it->annotations, ANNOTATION_REF, name);
 			return true;
 		}
 	}
-	Descriptor copy;
-	descriptor_copy(d, &copy);
-	unname(&copy);
-	if (name) {
-		strvec_env_set(&copy.annotations, ANNOTATION_CONTAINERD, name);
-		strvec_env_set(&copy.annotations, ANNOTATION_REF, name);
-	}
+	Descriptor copy = {0};
+	store_name_descriptor(d, name, &copy);
 	vec_push(&index->manifests, copy);
 	return true;
 }
@@ -197,7 +203,7 @@ int store_untag(Store *s, const char *name, Err **err)
 		return r;
 	size_t before = c.index.manifests.len;
 	for (size_t i = before; i-- > 0;)
-		if (cstr_eq(names_of(&c.index.manifests.items[i]), name))
+		if (cstr_eq(store_descriptor_name(&c.index.manifests.items[i]), name))
 			drop(&c.index, i);
 	if (c.index.manifests.len == before)
 		return err_set(err, ERR_NOT_FOUND, "no image is named '%s'", name);
@@ -228,7 +234,7 @@ int names_forget_untagged(Store *s, bool dry_run, uint64_t *ret_count, Err **err
 		return r;
 	size_t before = c.index.manifests.len;
 	for (size_t i = before; i-- > 0;)
-		if (!names_of(&c.index.manifests.items[i]))
+		if (!store_descriptor_name(&c.index.manifests.items[i]))
 			drop(&c.index, i);
 	*ret_count = before - c.index.manifests.len;
 	return dry_run || *ret_count == 0 ? 0 : change_commit(&c, err);

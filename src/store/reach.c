@@ -214,7 +214,7 @@ int reach_names(Store *s, Reach *r, bool named_only, Err **err)
 	if (rc < 0)
 		return rc;
 	vec_foreach (&index.manifests, d)
-		if (!named_only || names_of(d))
+		if (!named_only || store_descriptor_name(d))
 			reach_descriptor(s, r, d, 0);
 	return reach_kept(s, r, named_only, err);
 }

@@ -49,6 +49,8 @@ int store_blob_put(Store *s, Str content, Digest *ret_digest, Err **err) _warn_u
 bool store_blob_has(Store *s, const Digest *d, uint64_t *ret_size); /* ret_size optional */
 int store_blob_open(Store *s, const Digest *d, int *ret_fd, Err **err)
 	_warn_unused_; /* ERR_NOT_FOUND */
+int store_blob_reader(Store *s, const Digest *d, uint64_t offset, Reader **ret, Err **err)
+	_warn_unused_;
 /* Reads all of it: the digest that its content really has. */
 int store_blob_verify(Store *s, const Digest *d, Digest *ret_real, Err **err) _warn_unused_;
 /* Whole small blob, digest verified. */
@@ -76,6 +78,10 @@ typedef struct StoreName {
 typedef VEC(StoreName) StoreNames;
 int store_names(Store *s, StoreNames *ret, Err **err) _warn_unused_; /* in order of index.json */
 void store_names_done(StoreNames *n);
+const char *store_descriptor_name(
+	const Descriptor *d); /* as index.json entries have it; borrowed, or NULL */
+/* A copy that is called full_name (NULL: has no name). */
+void store_name_descriptor(const Descriptor *d, const char *full_name, Descriptor *ret);
 /* Points names at a manifest (atomically, all or none); an image that loses its last name stays listed
  * untagged until rmi or a gc of untagged images. names may be empty: keeps the image, untagged. */
 int store_tag(Store *s, const StrVec *full_names, const Descriptor *d, Err **err) _warn_unused_;

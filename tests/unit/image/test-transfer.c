@@ -17,14 +17,16 @@ static void make(Descriptor *ret)
 static void save(SaveFormat format, const char *path)
 {
 	_cleanup_strvec_ StrVec names = {0};
+	_cleanup_(named_images_done) NamedImages images = {0};
 	strvec_push(&names, "a");
+	ok(named_images_find(store, &names, &images, err));
 	if (format == SAVE_OCI_DIR) {
-		ok(image_save(store, &names, format, NULL, path, NULL, err));
+		ok(image_save(store, &images, format, NULL, path, NULL, err));
 		return;
 	}
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	_cleanup_(writer_freep) Writer *out = fd_writer_new(fd, true, path);
-	ok(image_save(store, &names, format, out, NULL, NULL, err));
+	ok(image_save(store, &images, format, out, NULL, NULL, err));
 }
 
 static void other_store(const char *path)
@@ -42,16 +44,16 @@ static void round_trips(void **state _unused_)
 	for (SaveFormat f = SAVE_DOCKER; f <= SAVE_OCI_DIR; f++)
 		save(f, places[f]);
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		LoadedImages got = {0};
+		NamedImages got = {0};
 		_cleanup_free_ char *path = xasprintf("store-%zu", i);
 		other_store(path);
 		/* a second time changes nothing */
 		for (int n = 0; n < 2; n++) {
-			ok(image_load(store, places[i], NULL, NULL, &got, err));
+			ok(image_load(store, places[i], true, NULL, NULL, &got, err));
 			assert_int_equal(got.len, 1);
 			assert_string_equal(got.items[0].name, A);
 			assert_true(digest_eq(&got.items[0].descriptor.digest, &made.digest));
-			loaded_images_done(&got);
+			named_images_done(&got);
 		}
 		_cleanup_free_ char *want = xasprintf(A "=%.8s", digest_hex(&made.digest).s);
 		assert_text(names_now(), want);
@@ -64,7 +66,7 @@ static void mended(void **state _unused_)
 {
 	Descriptor made;
 	StoreImage image = {0};
-	LoadedImages got = {0};
+	NamedImages got = {0};
 	make(&made);
 	save(SAVE_OCI, "oci.tar");
 	_cleanup_free_ char *path = blob_file(&made.digest);
@@ -72,8 +74,8 @@ static void mended(void **state _unused_)
 	assert_int_equal(pwrite(fd, "!", 1, 3), 1);
 	close(fd);
 	fails(ERR_DIGEST, "damaged", store_image(store, "a", NULL, &image, err));
-	ok(image_load(store, "oci.tar", NULL, NULL, &got, err));
-	loaded_images_done(&got);
+	ok(image_load(store, "oci.tar", true, NULL, NULL, &got, err));
+	named_images_done(&got);
 	ok(store_image(store, "a", NULL, &image, err));
 	store_image_done(&image);
 	descriptor_done(&made);
@@ -83,7 +85,7 @@ static void mended(void **state _unused_)
 static void damaged(void **state _unused_)
 {
 	Descriptor made;
-	LoadedImages got = {0};
+	NamedImages got = {0};
 	make(&made);
 	save(SAVE_OCI_DIR, "oci");
 	StoreImage image = {0};
@@ -100,10 +102,10 @@ static void damaged(void **state _unused_)
 		if (i % 2) {
 			put(path, "other content");
 			fails(ERR_DIGEST, digest_str(&parts[i / 2]).s,
-				image_load(store, "oci", NULL, NULL, &got, err));
+				image_load(store, "oci", true, NULL, NULL, &got, err));
 		} else {
 			fails(ERR_NOT_FOUND, digest_hex(&parts[i / 2]).s,
-				image_load(store, "oci", NULL, NULL, &got, err));
+				image_load(store, "oci", true, NULL, NULL, &got, err));
 		}
 		assert_int_equal(rename("kept", path), 0);
 		assert_int_equal(got.len, 0);
@@ -116,27 +118,28 @@ static void damaged(void **state _unused_)
 
 static void strange(void **state _unused_)
 {
-	LoadedImages got = {0};
+	NamedImages got = {0};
 	put("text", "not an archive at all");
-	fails(ERR_CORRUPT, "", image_load(store, "text", NULL, NULL, &got, err));
+	fails(ERR_CORRUPT, "", image_load(store, "text", true, NULL, NULL, &got, err));
 	put("empty", "");
-	fails(ERR_CORRUPT, "", image_load(store, "empty", NULL, NULL, &got, err));
-	fails(ERR_SYS, "none", image_load(store, "none", NULL, NULL, &got, err));
+	fails(ERR_CORRUPT, "", image_load(store, "empty", true, NULL, NULL, &got, err));
+	fails(ERR_SYS, "none", image_load(store, "none", true, NULL, NULL, &got, err));
 	assert_int_equal(mkdir("dir", 0755), 0);
 	fails(ERR_CORRUPT, "neither a docker-archive",
-		image_load(store, "dir", NULL, NULL, &got, err));
+		image_load(store, "dir", true, NULL, NULL, &got, err));
 	put("dir/oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
 	put("dir/index.json", "{\"schemaVersion\":2,\"manifests\":[]}");
-	fails(ERR_CORRUPT, "names no image", image_load(store, "dir", NULL, NULL, &got, err));
+	fails(ERR_CORRUPT, "names no image", image_load(store, "dir", true, NULL, NULL, &got, err));
 	assert_int_equal(unlink("dir/index.json"), 0);
 	put("dir/manifest.json", "{}");
-	fails(ERR_CORRUPT, "is not an array", image_load(store, "dir", NULL, NULL, &got, err));
+	fails(ERR_CORRUPT, "is not an array",
+		image_load(store, "dir", true, NULL, NULL, &got, err));
 	put("dir/manifest.json", "[]");
-	fails(ERR_CORRUPT, "names no image", image_load(store, "dir", NULL, NULL, &got, err));
+	fails(ERR_CORRUPT, "names no image", image_load(store, "dir", true, NULL, NULL, &got, err));
 	/* names that lead out of it */
 	put("secret.json", "{}");
 	put("dir/manifest.json", "[{\"Config\":\"../secret.json\",\"Layers\":[]}]");
-	fails(ERR_NOT_FOUND, "secret.json", image_load(store, "dir", NULL, NULL, &got, err));
+	fails(ERR_NOT_FOUND, "secret.json", image_load(store, "dir", true, NULL, NULL, &got, err));
 	assert_text(names_now(), "");
 }
 
