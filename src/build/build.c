@@ -41,9 +41,12 @@ static void build_done(Build *b)
 	build_args_done(&b->args);
 	platform_done(&b->platform);
 	strvec_done(&b->names);
+	build_pushes_done(b);
 	pool_free(b->pool);
+	remote_layers_free(b->remote);
 	err_free(b->error);
 	pthread_cond_destroy(&b->changed);
+	pthread_mutex_destroy(&b->loading);
 	pthread_mutex_destroy(&b->lock);
 }
 
@@ -150,6 +153,7 @@ static int load_image(
 		return r;
 	SourceImage *i = xnew(SourceImage);
 	layer_stack_init(&i->stack);
+	i->stack.remote = b->remote;
 	r = layer_stack_push_image(&i->stack, b->store, &image, err);
 	store_image_done(&image);
 	if (r < 0)
@@ -160,7 +164,7 @@ static int load_image(
 }
 
 static int source_image(
-	Build *b, const char *name, const Platform *platform, const LayerStack **ret, Err **err)
+	Build *b, const char *name, const Platform *platform, LayerStack **ret, Err **err)
 {
 	_cleanup_free_ char *text = platform_format(platform);
 	_cleanup_free_ char *key = xasprintf("%s %s", text, name);
@@ -178,14 +182,28 @@ static int source_image(
 	return r;
 }
 
+int build_parent(Build *b, size_t stage, const StageRun **ret, Err **err)
+{
+	int r = wait_stage(b, stage, err);
+	if (r == 0)
+		*ret = &b->stages[stage];
+	return r;
+}
+
 int build_source(
 	Build *b, const SourceRef *ref, const Platform *platform, const LayerStack **ret, Err **err)
 {
-	if (ref->kind == SOURCE_IMAGE)
-		return source_image(b, ref->name, platform, ret, err);
-	int r = wait_stage(b, ref->stage, err);
-	if (r == 0)
-		*ret = &b->stages[ref->stage].stack;
+	LayerStack *stack = NULL;
+	int r = ref->kind == SOURCE_IMAGE ? source_image(b, ref->name, platform, &stack, err)
+					  : wait_stage(b, ref->stage, err);
+	if (r < 0)
+		return r;
+	if (ref->kind != SOURCE_IMAGE)
+		stack = &b->stages[ref->stage].stack;
+	pthread_mutex_lock(&b->loading);
+	r = layer_stack_load(stack, b->store, err);
+	pthread_mutex_unlock(&b->loading);
+	*ret = stack;
 	return r;
 }
 
@@ -214,7 +232,13 @@ static void make_stages(Build *b)
 		s->plan = p;
 		s->no_cache = b->options->no_cache || filtered(&b->options->no_cache_filter, p);
 		layer_stack_init(&s->stack);
+		s->stack.remote = b->remote;
 		steps += p->layers;
+	}
+	for (size_t n = b->plan.target;; n = b->plan.stages.items[n].base.stage) {
+		b->stages[n].in_target = true;
+		if (b->plan.stages.items[n].base.kind != SOURCE_STAGE)
+			break;
 	}
 	progress_plan(b->progress, steps + 1); /* and the export */
 }
@@ -246,6 +270,7 @@ static int make_plan(Build *b, Err **err)
 		.options = b->options,
 		.args = &b->args,
 		.progress = b->progress,
+		.remote = b->remote,
 	};
 	int r = plan_target(d, b->options->target, &b->plan.target, err);
 	if (r < 0)
@@ -276,15 +301,21 @@ static void warn_unused_args(Build *b)
 static int build_all(Build *b, Err **err)
 {
 	int r = build_input(b, err);
-	if (r == 0)
-		r = make_plan(b, err);
+	if (r < 0)
+		return r;
+	b->remote = remote_layers_new(b->store, b->options->registries, b->progress);
+	r = make_plan(b, err);
 	if (r < 0 || b->options->check)
 		return r;
-	r = run_stages(b, err);
+	r = build_pushes_open(b, err);
+	if (r == 0)
+		r = run_stages(b, err);
 	if (r < 0)
 		return r;
 	warn_unused_args(b);
 	r = build_output(b, &b->stages[b->plan.target], err);
+	if (r == 0)
+		r = build_pushes_finish(b, err);
 	return r < 0 ? r : build_files(b, err);
 }
 
@@ -303,6 +334,7 @@ int build(Store *s, Sandbox *sandbox, const Err *sandbox_error, const BuildOptio
 	};
 	*ret = (BuildResult){0};
 	pthread_mutex_init(&b.lock, NULL);
+	pthread_mutex_init(&b.loading, NULL);
 	pthread_cond_init(&b.changed, NULL);
 	int r = build_all(&b, err);
 	build_done(&b);

@@ -6,7 +6,7 @@
 
 #include "base/pool.h"
 #include "base/progress.h"
-#include "image/layers.h"
+#include "image/pull.h"
 #include "sandbox/sandbox.h"
 
 typedef struct BuildSecret {
@@ -46,7 +46,10 @@ typedef struct BuildOptions {
 	char *target, *platform, *network /* "host" | "none", NULL = host */, *runtime;
 	char *iidfile, *metadata_file;
 	bool no_cache, quiet;
-	bool check; /* look for mistakes and build nothing */
+	bool check;                         /* look for mistakes and build nothing */
+	PullPolicy pull;                    /* of bases */
+	bool push;                          /* to the repositories of the tags, while it is built */
+	const RegistrySettings *registries; /* borrowed */
 	Compression compression;
 	int compression_level;
 	unsigned jobs; /* threads; 0 = one a processor */
@@ -57,6 +60,7 @@ typedef struct BuildResult {
 	Descriptor manifest;
 	Digest config; /* image ID */
 	unsigned steps, cached;
+	bool stored; /* under its names; else it was pushed, and layers of its base never came here */
 } BuildResult;
 void build_result_done(BuildResult *r);
 

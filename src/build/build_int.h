@@ -8,6 +8,7 @@
  *	run_queue.c	turns what a RUN left behind into a layer while the next one runs
  *	exec_*.c	the instructions
  *	output.c	what the target becomes
+ *	shipping.c	its way to registries
  *
  * A stage's state is a stack of layers, an image config and variables; nothing is unpacked, mounted or
  * started before a step needs it, so that a build that finds all its steps in the cache reads a few small
@@ -23,6 +24,7 @@
 #include "build/context.h"
 #include "build/plan.h"
 #include "build/record.h"
+#include "image/push.h"
 #include "sys/lock.h"
 
 typedef struct Build Build;
@@ -41,12 +43,19 @@ typedef struct SourceImage {
 	LayerStack stack;
 } SourceImage;
 
+/* A repository that the image goes to. */
+typedef struct BuildPush {
+	Push *push;
+	StrVec tags;
+} BuildPush;
+
 struct StageRun {
 	Build *build;
 	PlanStage *plan;
 	Job *job;
 	bool done; /* under build->lock */
 	bool no_cache;
+	bool in_target; /* its layers are the target's */
 
 	LayerStack stack; /* belongs to the queue's thread until run_queue_drain */
 	ImageConfig config;
@@ -79,12 +88,15 @@ struct Build {
 	Dockerfile *dockerfile;
 	Plan plan;
 	StageRun *stages; /* one for each of the plan */
+	RemoteLayers *remote;
+	VEC(BuildPush) pushes; /* complete before the stages start */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	Pool *pool;   /* build_pool */
-	Map images;   /* name → SourceImage */
-	Map contexts; /* directory → ContextSlot */
+	Pool *pool;              /* build_pool */
+	Map images;              /* name → SourceImage */
+	Map contexts;            /* directory → ContextSlot */
+	pthread_mutex_t loading; /* held while the tree of a --from is completed */
 	bool failed;
 	Err *error; /* the first that is not a consequence of another */
 };
@@ -96,9 +108,11 @@ int build_input(Build *b, Err **err) _warn_unused_;
 Pool *build_pool(Build *b);
 /* The context as seen by a step: the build's own (dir NULL) or a named one. */
 int build_context(Build *b, const char *dir, ContextSlot **ret, Err **err) _warn_unused_;
-/* The layers behind a --from, waiting for a stage to be finished. Borrowed. */
+/* The layers behind a --from with their tree, waiting for a stage to be finished. Borrowed. */
 int build_source(Build *b, const SourceRef *ref, const Platform *platform, const LayerStack **ret,
 	Err **err) _warn_unused_;
+/* The stage that another starts from, waiting for its end. */
+int build_parent(Build *b, size_t stage, const StageRun **ret, Err **err) _warn_unused_;
 /* Records the failure and stops everything else. Takes *err. */
 void build_fail(Build *b, Err **err);
 bool build_failed(Build *b);
@@ -158,6 +172,13 @@ int run_queue_wait(StageRun *s, Err **err) _warn_unused_;
 /* And their directories become trees. Forgets s->lowers. */
 int run_queue_drain(StageRun *s, Err **err) _warn_unused_;
 RunQueue *run_queue_free(StageRun *s); /* best effort: what is done is kept */
+
+/* ---- registries (shipping.c) ---- */
+int build_pushes_open(Build *b, Err **err) _warn_unused_; /* no-op without --push */
+/* The layer is in the image if the stage leads to the target: it may go. */
+void build_push_layer(StageRun *s, const Descriptor *layer);
+int build_pushes_finish(Build *b, Err **err) _warn_unused_;
+void build_pushes_done(Build *b);
 
 /* ---- results (output.c, metadata.c) ---- */
 int build_output(Build *b, StageRun *target, Err **err) _warn_unused_;

@@ -235,6 +235,12 @@ static int execute(Step *t, const CopyOp *op, CopyPlan *plan, const Digest *mark
 	return r;
 }
 
+/* --link looks at nothing in the stage but, for names of owners, its passwd. */
+static bool needs_stage(const CopyOp *op)
+{
+	return !op->link || (op->chown && op->chown[strspn(op->chown, "0123456789:")]);
+}
+
 /*
  * Where a record may exist the contents are hashed first (cheap when the hash cache knows them) and looked
  * up. Where none can exist that would read every file twice: the layer is made at once, and its key is taken
@@ -248,6 +254,8 @@ static int copy_step(Step *t, const CopyOp *op, Err **err)
 	Digest marker;
 	bool waited = false;
 	int r = run_queue_drain(s, err);
+	if (r == 0 && needs_stage(op))
+		r = layer_stack_load(&s->stack, b->store, err);
 	if (r == 0)
 		r = copy_plan(op, &s->stack, b->store, build_pool(b), b->progress, t->progress,
 			&plan, err);

@@ -181,6 +181,10 @@ static int prepare_lowers(StageRun *s, Err **err)
 	int r = run_queue_drain(s, err);
 	strvec_clear(&s->lowers);
 	if (r == 0)
+		r = layer_stack_bring(&s->stack, true, err);
+	if (r == 0)
+		r = layer_stack_load(&s->stack, b->store, err);
+	if (r == 0)
 		r = layer_stack_trees(
 			&s->stack, b->store, build_pool(b), b->progress, &s->lowers, err);
 	if (r == 0 && s->lowers.len == 0) {

@@ -107,6 +107,8 @@ static int make_directory(Step *t, Err **err)
 	bool waited = false;
 	int r = run_queue_drain(s, err);
 	if (r == 0)
+		r = layer_stack_load(&s->stack, s->build->store, err);
+	if (r == 0)
 		r = resolve(s, &w, err);
 	path = w.path;
 	if (r == 0 && user && *user)

@@ -87,9 +87,14 @@ static int commit(Build *b, StageRun *s, Err **err)
 			"the image has %zu layers: docker and podman refuse more than %u",
 			s->stack.layers.len, LAYERS_OF_DOCKER);
 	int r = set_times(b, s, err);
+	if (r == 0 && (!o->push || o->outputs.len > 0))
+		r = layer_stack_bring(&s->stack, false, err);
+	/* what is only pushed leaves its base where it is, and no image with gaps gets a name here */
+	b->result->stored = r == 0 && layer_stack_is_here(&s->stack, b->store);
 	if (r == 0)
-		r = image_commit(b->store, &s->config, &s->stack, &o->annotations, &b->names,
-			&b->result->manifest, &b->result->config, err);
+		r = image_commit(b->store, &s->config, &s->stack, &o->annotations,
+			b->result->stored ? &b->names : NULL, &b->result->manifest,
+			&b->result->config, err);
 	progress_state(b->progress, id, "exporting to image",
 		r == 0 ? PROGRESS_DONE : PROGRESS_FAILED, r < 0 && err ? *err : NULL);
 	return r;
@@ -144,7 +149,8 @@ static int write_archive(
 
 static int write_tree(Build *b, StageRun *s, const BuildOutput *o _unused_, Writer *out, Err **err)
 {
-	return layer_stack_export(&s->stack, b->store, out, err);
+	int r = layer_stack_load(&s->stack, b->store, err);
+	return r < 0 ? r : layer_stack_export(&s->stack, b->store, out, err);
 }
 
 static int write_oci_directory(Build *b, const BuildOutput *o, Err **err)
@@ -162,6 +168,9 @@ static int write_local(Build *b, StageRun *s, const BuildOutput *o, Err **err)
 	_cleanup_close_ int fd = open(o->dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, "open '%s'", o->dest);
+	r = layer_stack_load(&s->stack, b->store, err);
+	if (r < 0)
+		return r;
 	r = layer_stack_unpack(
 		&s->stack, b->store, fd, APPLY_KEEP_OWNER | APPLY_NO_DEVICES, &warnings, err);
 	for (size_t i = 0; r == 0 && i < warnings.len; i++)

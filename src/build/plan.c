@@ -99,18 +99,61 @@ int plan_source(const Plan *p, size_t stage, const char *name, SourceRef *ret, E
 	return 0;
 }
 
-int plan_image(
+/* At its registry, when it has a name and may be asked for. *err says already that it is not in the store. */
+static int registry_image(
 	const Plan *p, const char *name, const Platform *platform, StoreImage *ret, Err **err)
 {
 	_cleanup_err_ Err *e = NULL;
-	if (store_image(p->store, name, platform, ret, &e) == 0)
+	Reference ref = {0};
+	if (p->options->pull == PULL_NEVER || reference_parse(str_of(name), &ref, NULL) < 0)
+		return -(int)(*err)->code;
+	int r = remote_layers_image(p->remote, &ref, platform, ret, &e);
+	reference_done(&ref);
+	if (r == 0) {
+		*err = err_free(*err);
 		return 0;
-	const char *near = e->code == ERR_NOT_FOUND ? near_stage(p->dockerfile, name) : NULL;
+	}
+	if (*err)
+		err_prefix(&e, "'%s' is not in the store", name);
+	err_free(*err);
+	*err = TAKE_PTR(e);
+	return r;
+}
+
+static int find_image(
+	const Plan *p, const char *name, const Platform *platform, StoreImage *ret, Err **err)
+{
+	_cleanup_err_ Err *e = NULL;
+	int r = -ERR_NOT_FOUND;
+	if (p->options->pull != PULL_ALWAYS)
+		r = store_image(p->store, name, platform, ret, &e);
+	if (r == -ERR_NOT_FOUND)
+		r = registry_image(p, name, platform, ret, &e);
+	if (r == 0)
+		return 0;
+	const char *near = near_stage(p->dockerfile, name);
 	_cleanup_free_ char *hint = xstrdup(e->hint);
 	if (near)
 		err_hint(&e, "did you mean stage '%s'?%s%s", near, hint ? " Else: " : "",
 			hint ? hint : "");
 	return err_move(err, &e);
+}
+
+int plan_image(Plan *p, const char *name, const Platform *platform, StoreImage *ret, Err **err)
+{
+	_cleanup_free_ char *text = platform_format(platform);
+	_cleanup_free_ char *key = xasprintf("%s %s", text, name);
+	const Descriptor *known = map_get(&p->images, str_of(key));
+	if (known)
+		return store_image_at(p->store, known, platform, ret, err);
+	int r = find_image(p, name, platform, ret, err);
+	if (r < 0)
+		return r;
+	Descriptor *found = xnew(Descriptor);
+	*found = (Descriptor){0};
+	descriptor_copy(&ret->descriptor, found);
+	map_put(&p->images, str_of(key), found);
+	return 0;
 }
 
 static void need(PlanStage *s, size_t other)
@@ -284,9 +327,16 @@ static int visit(Plan *p, size_t n, Err **err)
 	return visit_steps(p, s, err);
 }
 
+static void free_descriptor(void *p)
+{
+	descriptor_done(p);
+	free(p);
+}
+
 int plan_make(Plan *p, const Platform *platform, Err **err)
 {
 	const Dockerfile *d = p->dockerfile;
+	p->images = MAP_INIT(free_descriptor);
 	if (d->stages.len > LIMIT_STAGES)
 		return err_set(
 			err, ERR_LIMIT, "'%s' has more than %u stages", d->path, LIMIT_STAGES);
@@ -308,6 +358,7 @@ int plan_make(Plan *p, const Platform *platform, Err **err)
 
 void plan_done(Plan *p)
 {
+	map_done(&p->images);
 	vec_foreach (&p->stages, s) {
 		free(s->label);
 		free(s->base_name);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/map.h"
 #include "build/build.h"
 #include "build/vars.h"
 
@@ -42,20 +43,23 @@ typedef struct Plan {
 	const BuildOptions *options;
 	BuildArgs *args;
 	Progress *progress;
+	RemoteLayers *remote;
 	VEC(PlanStage) stages;
 	size_t target;
+	Map images; /* "platform name" → Descriptor of the manifest */
 } Plan;
 
 /* The stage that --target names, or the last. */
 int plan_target(const Dockerfile *d, const char *target, size_t *ret, Err **err) _warn_unused_;
-/* Fields up to progress and target are set by the caller. */
+/* Fields up to remote and target are set by the caller. */
 int plan_make(Plan *p, const Platform *platform, Err **err) _warn_unused_;
 /* What --from=name of a stage means; an error for the stage itself and later ones. */
 int plan_source(const Plan *p, size_t stage, const char *name, SourceRef *ret, Err **err)
 	_warn_unused_;
-/* Looks the image up; ERR_NOT_FOUND says how to get it and names near stages. */
-int plan_image(const Plan *p, const char *name, const Platform *platform, StoreImage *ret,
-	Err **err) _warn_unused_;
+/* Looks the image up, in the store or at its registry (manifest and config only). Asks once for a name; ERR_NOT_FOUND
+ * names near stages. */
+int plan_image(Plan *p, const char *name, const Platform *platform, StoreImage *ret, Err **err)
+	_warn_unused_;
 void plan_done(Plan *p);
 /* RUN, COPY, ADD, WORKDIR. */
 bool plan_makes_layer(const Instr *i);

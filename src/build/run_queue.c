@@ -71,8 +71,10 @@ static int commit(StageRun *s, FrozenRun *f, Err **err)
 		f->layer = s->stack.layers.len;
 		r = layer_stack_push(&s->stack, b->store, &record.layer, &record.diff_id, err);
 	}
-	if (r == 0)
+	if (r == 0) {
+		build_push_layer(s, &record.layer);
 		r = record_write(b->store, &key, &f->op, &record, o->compression_level, err);
+	}
 	descriptor_done(&record.layer);
 	closep(&f->lock_fd);
 	return r;

@@ -31,17 +31,16 @@ static void mend_history(ImageConfig *c)
 static int base_stage(StageRun *s, Err **err)
 {
 	Build *b = s->build;
-	const LayerStack *below;
-	int r = build_source(b, &s->plan->base, &s->plan->platform, &below, err);
+	const StageRun *parent;
+	int r = build_parent(b, s->plan->base.stage, &parent, err);
 	if (r < 0)
 		return r;
-	const StageRun *parent = &b->stages[s->plan->base.stage];
 	config_copy(&parent->config, &s->config);
 	vars_done(&s->vars);
 	vars_copy(&parent->vars, &s->vars);
 	s->lineage = parent->lineage;
 	layer_stack_done(&s->stack);
-	return layer_stack_copy(below, b->store, &s->stack, err);
+	return layer_stack_copy(&parent->stack, b->store, &s->stack, err);
 }
 
 static int base_image(StageRun *s, Err **err)
@@ -51,7 +50,10 @@ static int base_image(StageRun *s, Err **err)
 	if (!strvec_env_get(&s->config.env, "PATH"))
 		strvec_env_set(&s->config.env, "PATH", DEFAULT_PATH);
 	vars_init(&s->vars, &s->config.env, s->build->dockerfile->escape);
-	return layer_stack_push_image(&s->stack, s->build->store, &s->plan->image, err);
+	int r = layer_stack_push_image(&s->stack, s->build->store, &s->plan->image, err);
+	vec_foreach (&s->stack.layers, layer)
+		build_push_layer(s, layer);
+	return r;
 }
 
 static void first_lineage(StageRun *s)

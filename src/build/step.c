@@ -65,6 +65,7 @@ int step_cached(Step *t, Err **err)
 		ret = layer_stack_push(&s->stack, b->store, &r.layer, &r.diff_id, err);
 	if (ret == 0) {
 		s->has_lowers = false;
+		build_push_layer(s, &r.layer);
 		step_history(t, r.created);
 		progress_state(b->progress, t->progress, t->what, PROGRESS_CACHED, NULL);
 		t->settled = true;
@@ -122,6 +123,7 @@ int step_finish(Step *t, const Descriptor *layer, const Digest *diff_id, Err **e
 	if (ret < 0)
 		return ret;
 	s->has_lowers = false;
+	build_push_layer(s, layer);
 	step_history(t, created);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "cli/docker_flags.h"
 #include "cli/format.h"
 #include "cli/progress_sink.h"
+#include "cli/registry_flags.h"
 #include "cli/sandbox_args.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -16,7 +17,9 @@
 typedef struct BuildArgs {
 	BuildOptions build;
 	StrVec secrets, outputs, contexts, annotations, ulimits;
-	char *progress, *compression, *level, *format, *shm_size;
+	char *progress, *compression, *level, *format, *shm_size, *pull;
+	RegistryFlags registry;
+	RegistrySettings registries;
 	DockerFlags docker;
 } BuildArgs;
 
@@ -36,6 +39,7 @@ static const Option rows[] = {
 		"give RUN --mount=type=secret a file or variable"},
 	{0, "build-context", OPTION_STRINGS, offsetof(BuildArgs, contexts), "NAME=PATH",
 		"further context for COPY --from, or docker-image://IMAGE in place of a base"},
+	PULL_POLICY_ROW(BuildArgs, pull),
 	{0, "platform", OPTION_STRING, FIELD(platform), "OS/ARCH",
 		"the platform to build for (default: this machine's)"},
 	{0, "network", OPTION_STRING, FIELD(network), "default|host|none",
@@ -56,6 +60,8 @@ static const Option rows[] = {
 	{0, "Result", OPTION_GROUP, 0, NULL, NULL},
 	{'o', "output", OPTION_STRINGS, offsetof(BuildArgs, outputs), "type=TYPE[,dest=PATH]",
 		"image, oci, docker, local or tar; a bare PATH is type=local, - a tar on stdout"},
+	{0, "push", OPTION_FLAG, FIELD(push), NULL,
+		"send the image to the registry of each name, layers as soon as they are made"},
 	{0, "compression", OPTION_STRING, offsetof(BuildArgs, compression), "gzip|zstd|none",
 		"how new layers are compressed (default gzip)"},
 	{0, "compression-level", OPTION_STRING, offsetof(BuildArgs, level), "N",
@@ -68,6 +74,7 @@ static const Option rows[] = {
 	{'q', "quiet", OPTION_FLAG, FIELD(quiet), NULL, "print only the image ID"},
 	{0, "progress", OPTION_STRING, offsetof(BuildArgs, progress), PROGRESS_METAVAR,
 		"how to show progress on standard error (auto: tty on a terminal, else plain)"},
+	REGISTRY_FLAG_ROWS(BuildArgs, registry),
 	DOCKER_FLAG_ROWS(offsetof(BuildArgs, docker)),
 };
 
@@ -102,8 +109,10 @@ static int output_type(const Fields *f, BuildOutput *o, Str value, Err **err)
 		[BUILD_OUTPUT_LOCAL] = "local",
 		[BUILD_OUTPUT_TAR] = "tar",
 	};
-	if (str_eq_cstr(value, "registry"))
-		return docker_push_refused(err);
+	if (str_eq_cstr(value, "registry")) {
+		f->args->build.push = true;
+		return 0;
+	}
 	if (str_eq_cstr(value, "cacheonly"))
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
@@ -112,7 +121,8 @@ static int output_type(const Fields *f, BuildOutput *o, Str value, Err **err)
 			return 0;
 		}
 	return err_set(err, ERR_USAGE,
-		"output '%s': type is image, oci, docker, local, tar or cacheonly", f->text);
+		"output '%s': type is image, registry, oci, docker, local, tar or cacheonly",
+		f->text);
 }
 
 static void set(char **at, Str value)
@@ -125,8 +135,7 @@ static void set(char **at, Str value)
 static bool output_as_always(Str key, Str value)
 {
 	static const char *const on[] = {"oci-mediatypes", "rewrite-timestamp", "store", "unpack"};
-	static const char *const off[] = {
-		"push", "force-compression", "push-by-digest", "oci-artifact"};
+	static const char *const off[] = {"force-compression", "push-by-digest", "oci-artifact"};
 	for (size_t i = 0; i < ARRAY_SIZE(on); i++)
 		if (str_eq_cstr(key, on[i]))
 			return !str_eq_cstr(value, "false");
@@ -160,8 +169,8 @@ static int output_field(void *arg, Str key, Str value, Err **err)
 			xasprintf(STR_FMT "=" STR_FMT,
 				STR_ARG(str_slice(key, strlen("annotation."), key.len)),
 				STR_ARG(value)));
-	} else if (str_eq_cstr(key, "push") && !output_as_always(key, value)) {
-		return docker_push_refused(err);
+	} else if (str_eq_cstr(key, "push")) {
+		a->build.push = !str_eq_cstr(value, "false");
 	} else if (!output_as_always(key, value)) {
 		return err_set(err, ERR_USAGE, "output '%s': unknown key '" STR_FMT "'", f->text,
 			STR_ARG(key));
@@ -255,7 +264,7 @@ static void print_result(Store *s, const BuildArgs *a, const BuildResult *result
 {
 	StoreImage image = {0};
 	ImageSizes sizes = {0};
-	if (store_image_at(s, &result->manifest, NULL, &image, NULL) == 0 &&
+	if (result->stored && store_image_at(s, &result->manifest, NULL, &image, NULL) == 0 &&
 		image_sizes(s, &image, &sizes, NULL) == 0) {
 		_cleanup_free_ char *unpacked = size_format(sizes.unpacked);
 		_cleanup_free_ char *compressed = size_format(sizes.compressed);
@@ -269,6 +278,9 @@ static void print_result(Store *s, const BuildArgs *a, const BuildResult *result
 			compressed);
 	}
 	store_image_done(&image);
+	if (!result->stored)
+		fputs("only pushed: layers of its base stay in their registry ('cruet pull' brings them)\n",
+			stderr);
 }
 
 /* Counts what it passes on. */
@@ -307,6 +319,11 @@ static int run_check(CmdCtx *ctx, BuildArgs *a, Progress *progress, Err **err)
 static int parse_args(BuildArgs *a, const StrVec *operands, Err **err)
 {
 	int r = docker_flags_check(&a->docker, err);
+	if (r == 0)
+		r = registry_flags_settings(&a->registry, &a->registries, err);
+	a->build.registries = &a->registries;
+	if (r == 0)
+		r = pull_policy_argument(a->pull, &a->build.pull, err);
 	if (r == 0)
 		r = parse_lists(a, err);
 	if (r == 0)
@@ -380,10 +397,11 @@ const Command cmd_build = {
 	.summary = "Build an image from a Dockerfile",
 	.description =
 		"CONTEXT is a directory (default .), or - for a tar or a Dockerfile on standard input. Bases are\n"
-		"looked up in the store. A stage without RUN needs no privilege at all.\n"
+		"looked up in the store, then at their registry, and of those only the layers come here that a\n"
+		"step or the result needs. A stage without RUN needs no privilege at all.\n"
 		"\n"
 		"Flags of docker build that need nothing done here are taken too: --load, --rm, --force-rm,\n"
-		"--compress, --builder, --provenance=false, --sbom=false; with a warning --pull, --cache-from,\n"
+		"--compress, --builder, --provenance=false, --sbom=false; with a warning --cache-from,\n"
 		"--cache-to, --security-opt and limits of memory and processors.\n",
 	.options = rows,
 	.n_options = ARRAY_SIZE(rows),

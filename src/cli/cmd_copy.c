@@ -6,7 +6,7 @@
 #include "cli/progress_sink.h"
 #include "cli/registry_flags.h"
 #include "cli/signals.h"
-#include "image/copy.h"
+#include "image/transport_copy.h"
 #include "image/pull.h"
 #include "sys/atomic.h"
 
@@ -191,7 +191,7 @@ const Command cmd_copy = {
 		"Each side is one of:\n"
 		"\n"
 		"  docker://NAME           an image of a registry\n"
-		"  oci:DIR[:TAG]           an OCI layout; images are added to one that is there\n"
+		"  oci:DIR[:TAG]           an OCI layout; images are added to it\n"
 		"  oci-archive:FILE[:TAG]  the same as a tar\n"
 		"  docker-archive:FILE[:NAME]  what docker save writes\n"
 		"  NAME                    an image of the store\n"

@@ -9,12 +9,14 @@
 typedef struct PullArgs {
 	RegistryFlags registry;
 	char *platform, *progress;
-	bool all, quiet;
+	bool all, unpack, quiet;
 } PullArgs;
 
 static const Option rows[] = {
 	{'a', "all-platforms", OPTION_FLAG, offsetof(PullArgs, all), NULL,
 		"every platform of the image, not only one"},
+	{'u', "unpack", OPTION_FLAG, offsetof(PullArgs, unpack), NULL,
+		"unpack the layers while they arrive, so that a run or build starts at once"},
 	{0, "platform", OPTION_STRING, offsetof(PullArgs, platform), "OS/ARCH[/VARIANT]",
 		"take the image for this platform (default: this machine's)"},
 	{0, "progress", OPTION_STRING, offsetof(PullArgs, progress), PROGRESS_METAVAR,
@@ -52,7 +54,10 @@ static int run_pull(CmdCtx *ctx, void *options, const StrVec *operands, Err **er
 		&a->registry, a->quiet, a->progress, "Pulling", &session, err);
 	if (r == 0)
 		r = platform_argument(a->platform, &platform, err);
-	PullOptions o = {.platform = &platform, .all = a->all, .progress = session.progress};
+	PullOptions o = {.platform = &platform,
+		.all = a->all,
+		.unpack = a->unpack,
+		.progress = session.progress};
 	for (size_t i = 0; r == 0 && i < operands->len; i++)
 		r = pull_one(ctx->store, session.registry, operands->items[i], &o, err);
 	return r;
@@ -68,7 +73,7 @@ const Command cmd_pull = {
 	.options = rows,
 	.n_options = ARRAY_SIZE(rows),
 	.options_size = sizeof(PullArgs),
-	.needs = NEEDS_STORE,
+	.needs = NEEDS_STORE | NEEDS_IDS,
 	.min_operands = 1,
 	.max_operands = UINT32_MAX,
 	.run = run_pull,

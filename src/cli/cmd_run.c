@@ -3,9 +3,10 @@
 #include <unistd.h>
 
 #include "cli/format.h"
+#include "cli/registry_flags.h"
 #include "cli/sandbox_args.h"
 #include "cli/signals.h"
-#include "image/layers.h"
+#include "image/pull.h"
 #include "sandbox/sandbox.h"
 
 /* What docker run returns when it is docker that failed, not the program. */
@@ -18,6 +19,7 @@ typedef struct RunOptions {
 	/* of docker: taken, or refused in better words than "unknown flag" */
 	StrVec ports, ignored_values, limits;
 	char *pull;
+	RegistryFlags registry;
 	bool detach, privileged, ignored;
 } RunOptions;
 
@@ -56,6 +58,8 @@ static const Option rows[] = {
 	{0, "runtime", OPTION_STRING, offsetof(RunOptions, runtime), "NAME",
 		"use an OCI runtime (crun, runc or a path) instead of the built-in sandbox"},
 	{0, "platform", OPTION_STRING, offsetof(RunOptions, platform), "OS/ARCH", PLATFORM_HELP},
+	PULL_POLICY_ROW(RunOptions, pull),
+	REGISTRY_FLAG_ROWS(RunOptions, registry),
 	{0, "rm", OPTION_FLAG, offsetof(RunOptions, ignored), NULL, NULL},
 	{0, "init", OPTION_FLAG, offsetof(RunOptions, ignored), NULL, NULL},
 	{'q', "quiet", OPTION_FLAG, offsetof(RunOptions, ignored), NULL, NULL},
@@ -66,7 +70,6 @@ static const Option rows[] = {
 	{0, "log-driver", OPTION_STRINGS, offsetof(RunOptions, ignored_values), "NAME", NULL},
 	{0, "stop-signal", OPTION_STRINGS, offsetof(RunOptions, ignored_values), "SIGNAL", NULL},
 	{0, "stop-timeout", OPTION_STRINGS, offsetof(RunOptions, ignored_values), "SECONDS", NULL},
-	{0, "pull", OPTION_OPTIONAL, offsetof(RunOptions, pull), "POLICY", NULL},
 	{0, "net", OPTION_STRING, offsetof(RunOptions, network), "default|host|none", NULL},
 	{'p', "publish", OPTION_STRINGS, offsetof(RunOptions, ports), "PORT:PORT", NULL},
 	{'m', "memory", OPTION_STRINGS, offsetof(RunOptions, limits), "SIZE", NULL},
@@ -228,6 +231,35 @@ static int fill_rootfs(
 	return r;
 }
 
+/* As docker run does, unless --pull=never: what the store does not have comes from its registry first. */
+static int fetch_image(CmdCtx *ctx, const RunOptions *o, const char *name, Err **err)
+{
+	_cleanup_(registry_session_close) RegistrySession session = {0};
+	_cleanup_(platform_done) Platform platform = {0};
+	_cleanup_(store_image_done) StoreImage image = {0};
+	Reference ref = {0};
+	PulledImage pulled = {0};
+	PullPolicy policy = PULL_MISSING;
+	int r = pull_policy_argument(o->pull, &policy, err);
+	if (r == 0)
+		r = platform_argument(o->platform, &platform, err);
+	if (r < 0 || policy == PULL_NEVER || reference_parse(str_of(name), &ref, NULL) < 0)
+		return r;
+	if (policy == PULL_ALWAYS ||
+		store_image(ctx->store, name, &platform, &image, NULL) == -ERR_NOT_FOUND) {
+		PullOptions options = {.platform = &platform, .unpack = true};
+		r = registry_session_open(&o->registry, false, NULL, "Pulling", &session, err);
+		options.progress = session.progress;
+		if (r == 0)
+			r = image_pull(ctx->store, session.registry, &ref, &options, &pulled, err);
+		if (r < 0 && policy == PULL_MISSING)
+			err_prefix(err, "'%s' is not in the store", name);
+		descriptor_done(&pulled.descriptor);
+	}
+	reference_done(&ref);
+	return r;
+}
+
 static void note_platform(const char *name, const Platform *want, const Platform *have)
 {
 	if (platform_match(want, have) > 0)
@@ -277,6 +309,10 @@ static int run_run(CmdCtx *ctx, void *options, const StrVec *operands, Err **err
 	_cleanup_err_ Err *e = NULL;
 	ctx->exit_status = EXIT_RUN_FAILED;
 	int r = sandbox_new(&sandbox, err);
+	if (r < 0)
+		return r;
+	signals_install(NULL);
+	r = fetch_image(ctx, options, operands->items[0], err);
 	if (r < 0)
 		return r;
 	signals_pass_on(sandbox, ((const RunOptions *)options)->tty);

@@ -12,13 +12,6 @@ static int refused(Err **err, const char *message, const char *hint)
 	return r;
 }
 
-int docker_push_refused(Err **err)
-{
-	return refused(err, "cruet pushes to no registry",
-		"leave it out, then: cruet save --format oci-dir -o DIR IMAGE, and skopeo copy oci:DIR "
-		"docker://IMAGE");
-}
-
 static bool attests(const StrVec *attest)
 {
 	for (size_t i = 0; i < attest->len; i++)
@@ -29,8 +22,6 @@ static bool attests(const StrVec *attest)
 
 int docker_flags_check(const DockerFlags *f, Err **err)
 {
-	if (f->push)
-		return docker_push_refused(err);
 	if (f->squash)
 		return refused(err, "layers are not squashed",
 			"end the Dockerfile with FROM scratch and COPY --from=STAGE / /");
@@ -49,9 +40,6 @@ int docker_flags_check(const DockerFlags *f, Err **err)
 
 void docker_flags_warn(const DockerFlags *f, Progress *progress)
 {
-	if (!says_no(f->pull) && strcmp(f->pull, "never") != 0 && strcmp(f->pull, "missing") != 0)
-		progress_warn(progress, NULL, 0,
-			"--pull has no effect: bases come from the store ('cruet load' renews them)");
 	if (f->cache_from.len || f->cache_to.len)
 		progress_warn(progress, NULL, 0,
 			"%s has no effect: the build cache is in the store and nowhere else",

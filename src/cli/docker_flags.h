@@ -8,8 +8,8 @@
 #include "cli/option.h"
 
 typedef struct DockerFlags {
-	bool ignored, push, squash;
-	char *pull, *provenance, *sbom, *call;
+	bool ignored, squash;
+	char *provenance, *sbom, *call;
 	StrVec ignored_values, attest, ssh, cache_from, cache_to, limits, security;
 } DockerFlags;
 
@@ -25,7 +25,6 @@ typedef struct DockerFlags {
 		{0, "builder", OPTION_STRINGS, DOCKER_FLAG(at, ignored_values), "NAME", NULL},     \
 		{0, "isolation", OPTION_STRINGS, DOCKER_FLAG(at, ignored_values), "NAME", NULL},   \
 		{0, "allow", OPTION_STRINGS, DOCKER_FLAG(at, ignored_values), "RIGHT", NULL},      \
-		{0, "pull", OPTION_OPTIONAL, DOCKER_FLAG(at, pull), "POLICY", NULL},               \
 		{0, "cache-from", OPTION_STRINGS, DOCKER_FLAG(at, cache_from), "CACHE", NULL},     \
 		{0, "cache-to", OPTION_STRINGS, DOCKER_FLAG(at, cache_to), "CACHE", NULL},         \
 		{'m', "memory", OPTION_STRINGS, DOCKER_FLAG(at, limits), "SIZE", NULL},            \
@@ -40,7 +39,6 @@ typedef struct DockerFlags {
 		{0, "provenance", OPTION_OPTIONAL, DOCKER_FLAG(at, provenance), "MODE", NULL},     \
 		{0, "sbom", OPTION_OPTIONAL, DOCKER_FLAG(at, sbom), "MODE", NULL},                 \
 		{0, "attest", OPTION_STRINGS, DOCKER_FLAG(at, attest), "ATTESTATION", NULL},       \
-		{0, "push", OPTION_FLAG, DOCKER_FLAG(at, push), NULL, NULL},                       \
 		{0, "squash", OPTION_FLAG, DOCKER_FLAG(at, squash), NULL, NULL},                   \
 		{0, "ssh", OPTION_STRINGS, DOCKER_FLAG(at, ssh), "AGENT", NULL},                   \
 	{                                                                                          \
@@ -50,4 +48,3 @@ typedef struct DockerFlags {
 /* ERR_UNSUPPORTED for what is asked and not done. */
 int docker_flags_check(const DockerFlags *f, Err **err) _warn_unused_;
 void docker_flags_warn(const DockerFlags *f, Progress *progress);
-int docker_push_refused(Err **err) _warn_unused_;

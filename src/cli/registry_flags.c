@@ -39,3 +39,29 @@ void registry_session_close(RegistrySession *s)
 	progress_sink_free(s->progress);
 	*s = (RegistrySession){0};
 }
+
+int pull_policy_argument(const char *text, PullPolicy *ret, Err **err)
+{
+	/* the words of docker and podman */
+	static const struct {
+		const char *word;
+		PullPolicy policy;
+	} words[] = {
+		{"true", PULL_ALWAYS},
+		{"always", PULL_ALWAYS},
+		{"newer", PULL_ALWAYS},
+		{"false", PULL_MISSING},
+		{"missing", PULL_MISSING},
+		{"ifmissing", PULL_MISSING},
+		{"never", PULL_NEVER},
+	};
+	*ret = PULL_MISSING;
+	for (size_t i = 0; text && i < ARRAY_SIZE(words); i++)
+		if (strcmp(text, words[i].word) == 0) {
+			*ret = words[i].policy;
+			return 0;
+		}
+	return text ? err_set(err, ERR_USAGE,
+			      "flag '--pull' takes always, missing or never, not '%s'", text)
+		    : 0;
+}

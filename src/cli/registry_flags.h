@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/option.h"
+#include "image/pull.h"
 #include "registry/registry.h"
 
 typedef struct RegistryFlags {
@@ -40,6 +41,14 @@ typedef struct RegistryFlags {
 #define REGISTRY_FLAG_ROWS(T, m)                                                                   \
 	{0, "Registry options", OPTION_GROUP, 0, NULL, NULL}, REGISTRY_AUTHFILE_ROW(T, m),         \
 		REGISTRY_CREDS_ROWS(T, m), REGISTRY_TLS_ROWS(T, m)
+
+#define PULL_POLICY_ROW(T, m)                                                                         \
+	{                                                                                             \
+		0, "pull", OPTION_OPTIONAL, offsetof(T, m), "POLICY",                                 \
+			"ask registries even for what the store has (POLICY: always, missing, never)" \
+	}
+/* text NULL: PULL_MISSING. */
+int pull_policy_argument(const char *text, PullPolicy *ret, Err **err) _warn_unused_;
 
 /* What a verb talks to registries with. */
 typedef struct RegistrySession {

@@ -89,14 +89,14 @@ static Reader *arrival_reader(Arrival *a)
 }
 
 /* One thread brings it, this one reads; the fetch's error is the cause when both fail. */
-static int bring(Arrival *a, const Digest *diff_id, Err **err)
+static int bring(Arrival *a, const Digest *diff_id, Writer *copy, Err **err)
 {
 	_cleanup_err_ Err *of_fetch = NULL, *of_reader = NULL;
 	pthread_mutex_init(&a->mutex, NULL);
 	pthread_cond_init(&a->changed, NULL);
 	a->prefix = a->fetched;
 	Job *job = thread_start("arrival", fetch, a);
-	int r = layers_make_index(a->store, arrival_reader(a), a->layer, diff_id, &of_reader);
+	int r = layers_make_index(a->store, arrival_reader(a), a->layer, diff_id, copy, &of_reader);
 	pthread_mutex_lock(&a->mutex);
 	a->unwanted = r < 0;
 	pthread_mutex_unlock(&a->mutex);
@@ -114,8 +114,34 @@ static bool is_here(Store *s, const Descriptor *d)
 	return store_blob_has(s, &d->digest, &size) && size == d->size;
 }
 
-int layer_arrive(Store *s, Repository *from, const Descriptor *layer, const Digest *diff_id,
-	Progress *progress, unsigned progress_id, Err **err)
+/* Those under the i-th, if all of them are indexed. */
+static bool stack_below(
+	Store *s, const Descriptor *layers, const Digest *diff_ids, size_t i, LayerStack *k)
+{
+	for (size_t n = 0; n < i; n++)
+		if (!layers_has_index(s, &diff_ids[n]) ||
+			layer_stack_push(k, s, &layers[n], &diff_ids[n], NULL) < 0)
+			return false;
+	return true;
+}
+
+/* And unpacks it when there is something below to stand on; what went wrong there is the cause of the rest. */
+static int bring_and_unpack(Arrival *a, const Digest *diff_id, const LayerStack *below, Err **err)
+{
+	TreeUnpack *unpack = NULL;
+	_cleanup_err_ Err *of_bring = NULL, *of_unpack = NULL;
+	int r = below ? tree_unpack_begin(below, a->store, diff_id, &unpack, err) : 0;
+	if (r < 0)
+		return r;
+	r = bring(a, diff_id, unpack ? tree_unpack_sink(unpack) : NULL, &of_bring);
+	int unpacked = tree_unpack_end(unpack, r == 0, &of_unpack);
+	if (unpacked < 0 && (r == 0 || unpacked != -ERR_CANCELLED))
+		return err_move(err, &of_unpack);
+	return err_move(err, &of_bring);
+}
+
+static int arrive(Store *s, Repository *from, const Descriptor *layer, const Digest *diff_id,
+	const LayerStack *below, Progress *progress, unsigned progress_id, Err **err)
 {
 	_cleanup_(partial_blob_freep) PartialBlob *partial = NULL;
 	_cleanup_(index_freep) Index *index = NULL;
@@ -138,7 +164,7 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layer, const Dige
 			.progress_id = progress_id,
 			.fd = partial_blob_fd(partial),
 			.fetched = old};
-		if (bring(&a, diff_id, &e) == 0)
+		if (bring_and_unpack(&a, diff_id, below, &e) == 0)
 			return partial_blob_commit(partial, layer->size, err);
 		bool wrong =
 			err_is(e, ERR_DIGEST) || err_is(e, ERR_CORRUPT) || err_is(e, ERR_LIMIT);
@@ -150,6 +176,27 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layer, const Dige
 			partial_blob_discard(partial);
 		return err_move(err, &e);
 	}
+}
+
+int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Digest *diff_ids,
+	size_t i, bool unpack, Progress *progress, Err **err)
+{
+	const Descriptor *layer = &layers[i];
+	LayerStack below;
+	unsigned id = progress_next_id();
+	_cleanup_free_ char *name = xasprintf("layer %.19s", digest_str(&layer->digest).s);
+	_cleanup_err_ Err *e = NULL;
+	bool known = is_here(s, layer);
+	progress_state(progress, id, name, known ? PROGRESS_CACHED : PROGRESS_STARTED, NULL);
+	layer_stack_init(&below);
+	unpack = unpack && diff_ids && stack_below(s, layers, diff_ids, i, &below);
+	int r = diff_ids
+		? arrive(s, from, layer, &diff_ids[i], unpack ? &below : NULL, progress, id, &e)
+		: blob_arrive(s, from, layer, &e);
+	layer_stack_done(&below);
+	if (!known || r < 0)
+		progress_state(progress, id, name, r < 0 ? PROGRESS_FAILED : PROGRESS_DONE, e);
+	return err_move(err, &e);
 }
 
 int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Err **err)

@@ -5,8 +5,10 @@
 #include "registry/registry.h"
 
 /* Fetched, verified (digest, length, diffID), indexed and named, all in one pass; a part that is there from an earlier
- * time is not fetched again. A layer that is there costs nothing. progress_id is told of the bytes. */
-int layer_arrive(Store *s, Repository *from, const Descriptor *layer, const Digest *diff_id,
-	Progress *progress, unsigned progress_id, Err **err) _warn_unused_;
-/* The same for a blob that is no layer of an image: not looked into. */
+ * time is not fetched again. A layer that is there costs nothing. It is the i-th of an image's layers; diff_ids NULL: a
+ * blob that is no layer of an image, and is not looked into. unpack: in the same pass, if all below it is indexed by now
+ * (the lowest always can be); the others are left to layer_stack_trees. */
+int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Digest *diff_ids,
+	size_t i, bool unpack, Progress *progress, Err **err) _warn_unused_;
+/* A small blob, told to nobody. */
 int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Err **err) _warn_unused_;

@@ -52,7 +52,7 @@ int image_commit(Store *s, ImageConfig *config, const LayerStack *k, const StrVe
 	platform_copy(&config->platform, &d.platform);
 	if (r == 0)
 		r = store_blob_put(s, str_of(manifest_json), &d.digest, err);
-	if (r == 0)
+	if (r == 0 && names)
 		r = store_tag(s, names, &d, err);
 	if (r == 0 && ret_config)
 		*ret_config = m.config.digest;

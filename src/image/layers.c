@@ -21,8 +21,43 @@ static int open_index(Store *s, const Digest *diff_id, Index **ret, Err **err)
 	return err_set(err, ERR_CORRUPT, "'%s' belongs to another layer", path);
 }
 
-int layers_make_index(
-	Store *s, Reader *compressed, const Descriptor *layer, const Digest *diff_id, Err **err)
+bool layers_has_index(Store *s, const Digest *diff_id)
+{
+	_cleanup_free_ char *dir = store_layer_dir(diff_id);
+	_cleanup_free_ char *path = xasprintf("%s/index", dir);
+	return faccessat(store_fd(s), path, F_OK, 0) == 0;
+}
+
+typedef struct TeeReader {
+	Reader base;
+	Reader *source; /* owned */
+	Writer *copy;
+} TeeReader;
+
+static ssize_t tee_read(Reader *r, void *buf, size_t len, Err **err)
+{
+	TeeReader *t = (TeeReader *)r;
+	ssize_t n = reader_read(t->source, buf, len, err);
+	int w = n > 0 ? writer_write(t->copy, buf, (size_t)n, err) : 0;
+	return w < 0 ? w : n;
+}
+
+static void tee_free(Reader *r)
+{
+	reader_free(((TeeReader *)r)->source);
+	free(r);
+}
+
+static Reader *tee_reader(Reader *source, Writer *copy)
+{
+	static const ReaderOps ops = {tee_read, tee_free};
+	TeeReader *t = xnew(TeeReader);
+	*t = (TeeReader){{&ops}, source, copy};
+	return &t->base;
+}
+
+int layers_make_index(Store *s, Reader *compressed, const Descriptor *layer, const Digest *diff_id,
+	Writer *copy, Err **err)
 {
 	_cleanup_(index_builder_freep) IndexBuilder *builder = index_builder_new();
 	ResumePoints points = {0};
@@ -31,6 +66,8 @@ int layers_make_index(
 	Reader *raw = digest_reader_new(compressed);
 	_cleanup_(reader_freep) Reader *plain = NULL;
 	int r = decompress_reader_auto(raw, &points, NULL, &plain, err);
+	if (r == 0 && copy)
+		plain = tee_reader(plain, copy);
 	if (r == 0)
 		r = layer_index_tar(plain, builder, &real, &tar_size, err);
 	if (r == 0) {
@@ -67,7 +104,7 @@ static int make_index(Store *s, const Descriptor *layer, const Digest *diff_id, 
 	int r = store_blob_open(s, &layer->digest, &fd, err);
 	return r < 0 ? r
 		     : layers_make_index(s, fd_reader_new(fd, true, digest_str(&layer->digest).s),
-			       layer, diff_id, err);
+			       layer, diff_id, NULL, err);
 }
 
 int layers_index(Store *s, const Descriptor *layer, const Digest *diff_id, Index **ret, Err **err)

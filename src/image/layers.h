@@ -13,42 +13,61 @@
 #include "base/pool.h"
 #include "base/progress.h"
 #include "layer/apply.h"
+#include "image/remote.h"
 #include "layer/layerfile.h"
-#include "store/store.h"
 
 /* Index of a layer, made from its blob when there is none yet (diffID verified: ERR_DIGEST). */
 int layers_index(Store *s, const Descriptor *layer, const Digest *diff_id, Index **ret, Err **err)
 	_warn_unused_;
 
+bool layers_has_index(Store *s, const Digest *diff_id);
 /* The same out of the blob's bytes as they come (owned): they and the tar in them must have the digests promised
  * (ERR_DIGEST). */
 int layers_make_index(Store *s, Reader *compressed, const Descriptor *layer, const Digest *diff_id,
-	Err **err) _warn_unused_;
+	Writer *copy /* of the tar; borrowed, not finished; or NULL */, Err **err) _warn_unused_;
 
 /* A stack of layers with its merged tree; grows while a stage is built. */
 typedef struct LayerStack {
 	Descriptors layers; /* owned copies */
 	VEC(Digest) diff_ids;
-	VEC(Index *) indexes; /* owned */
-	Tree *tree;           /* over them; NULL while empty is not allowed: made by init */
+	VEC(Index *)
+	indexes;              /* owned; fewer than layers while some are left in their registry */
+	Tree *tree;           /* over the indexes; NULL while empty is not allowed: made by init */
+	RemoteLayers *remote; /* where layers may be that are not here; borrowed, or NULL */
 } LayerStack;
-void layer_stack_init(LayerStack *k);
+void layer_stack_init(LayerStack *k); /* without remote */
+/* A layer that is neither indexed nor here, and those above it, wait for layer_stack_load if there is a remote. */
 int layer_stack_push(LayerStack *k, Store *s, const Descriptor *layer, const Digest *diff_id,
 	Err **err) _warn_unused_;
 int layer_stack_push_image(LayerStack *k, Store *s, const StoreImage *image, Err **err)
 	_warn_unused_;
 int layer_stack_copy(const LayerStack *src, Store *s, LayerStack *ret, Err **err) _warn_unused_;
+/* Completes the tree. */
+int layer_stack_load(LayerStack *k, Store *s, Err **err) _warn_unused_;
+/* All blobs are in the store afterwards; unpack: those that come are unpacked on the way, as far as that goes. */
+int layer_stack_bring(const LayerStack *k, bool unpack, Err **err) _warn_unused_;
+bool layer_stack_is_here(const LayerStack *k, Store *s);            /* all blobs */
 void layer_stack_chain(const LayerStack *k, size_t n, Digest *ret); /* chainID of the lowest n */
 void layer_stack_done(LayerStack *k);
-/* Body of a file node (hard links followed), from the unpacked tree if there is one, else from the blob. */
+/* Body of a file node (hard links followed), from the unpacked tree if there is one, else from the blob, which is
+ * brought if need be. */
 int layer_stack_open(const LayerStack *k, Store *s, const TreeNode *node, Reader **ret, Err **err)
 	_warn_unused_;
 /* Whole small file by path, links followed inside the root; ERR_NOT_FOUND. For passwd, group, os-release. */
 int layer_stack_read_file(const LayerStack *k, Store *s, const char *path, size_t max, Buf *ret,
 	Err **err) _warn_unused_;
-/* Absolute directories for overlay, top layer first; unpacks what is missing, layers in parallel. */
+/* Absolute directories for overlay, top layer first; unpacks what is missing, layers in parallel. The tree must be
+ * complete. */
 int layer_stack_trees(const LayerStack *k, Store *s, Pool *pool, Progress *progress,
 	StrVec *ret_lowers, Err **err) _warn_unused_;
+/* The tree of one layer made while its tar passes by: what is written to the sink is unpacked on a thread of its own.
+ * below: the layers under it, with their tree; borrowed until the end. *ret NULL: there is one, or somebody makes it. */
+typedef struct TreeUnpack TreeUnpack;
+int tree_unpack_begin(const LayerStack *below, Store *s, const Digest *diff_id, TreeUnpack **ret,
+	Err **err) _warn_unused_;
+Writer *tree_unpack_sink(TreeUnpack *t); /* borrowed */
+/* verified: the tar had the digest it should, so that the tree is kept. Frees t, which may be NULL. */
+int tree_unpack_end(TreeUnpack *t, bool verified, Err **err) _warn_unused_;
 /* Makes dir (on the store's file system; e.g. a RUN's upper directory) the unpacked tree of the whole stack's
  * top layer, by rename; no-op (dir removed) when there is one already. */
 int layer_stack_adopt_tree(const LayerStack *k, Store *s, int dirfd, const char *dir, Err **err)
@@ -67,7 +86,7 @@ DEFINE_FREEP(NewLayer, new_layer_free)
 int layers_empty(Store *s, Compression c, int level, Descriptor *ret, Digest *ret_diff_id,
 	Err **err) _warn_unused_;
 
-/* Writes config and manifest (OCI media types) and tags the image with names (full references; may be empty).
- * config's diff_ids are taken from the stack. */
+/* Writes config and manifest (OCI media types) and tags the image with names (full references; may be empty; NULL: it
+ * stays unlisted). config's diff_ids are taken from the stack. */
 int image_commit(Store *s, ImageConfig *config, const LayerStack *k, const StrVec *annotations,
 	const StrVec *names, Descriptor *ret_manifest, Digest *ret_config, Err **err) _warn_unused_;

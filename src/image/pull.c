@@ -11,6 +11,7 @@ typedef struct Pull {
 	Store *store;
 	Repository *repository;
 	const PullOptions *options;
+	bool metadata; /* no layers */
 	bool news;
 } Pull;
 
@@ -25,28 +26,34 @@ typedef struct Layers {
 static int arrive(void *arg, size_t i, Err **err)
 {
 	const Layers *l = arg;
-	Pull *p = l->pull;
-	const Descriptor *layer = &l->manifest->layers.items[i];
-	unsigned id = progress_next_id();
-	_cleanup_free_ char *name = xasprintf("layer %.19s", digest_str(&layer->digest).s);
-	_cleanup_err_ Err *e = NULL;
-	uint64_t size = 0;
-	bool known = store_blob_has(p->store, &layer->digest, &size) && size == layer->size;
-	progress_state(
-		p->options->progress, id, name, known ? PROGRESS_CACHED : PROGRESS_STARTED, NULL);
-	int r = l->config ? layer_arrive(p->store, p->repository, layer,
-				    &l->config->diff_ids.items[i], p->options->progress, id, &e)
-			  : blob_arrive(p->store, p->repository, layer, &e);
-	if (!known || r < 0)
-		progress_state(
-			p->options->progress, id, name, r < 0 ? PROGRESS_FAILED : PROGRESS_DONE, e);
-	return err_move(err, &e);
+	const Pull *p = l->pull;
+	return layer_arrive(p->store, p->repository, l->manifest->layers.items,
+		l->config ? l->config->diff_ids.items : NULL, i, p->options->unpack,
+		p->options->progress, err);
+}
+
+/* Trees that were not made on the way. */
+static int unpack_rest(const Layers *l, Err **err)
+{
+	_cleanup_strvec_ StrVec lowers = {0};
+	_cleanup_(pool_freep) Pool *pool = pool_new(0);
+	LayerStack all;
+	layer_stack_init(&all);
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < l->manifest->layers.len; i++)
+		r = layer_stack_push(&all, l->pull->store, &l->manifest->layers.items[i],
+			&l->config->diff_ids.items[i], err);
+	if (r == 0)
+		r = layer_stack_trees(&all, l->pull->store, pool, NULL, &lowers, err);
+	layer_stack_done(&all);
+	return r;
 }
 
 static int pull_layers(Pull *p, const Manifest *m, const ImageConfig *config, Err **err)
 {
 	Layers l = {p, m, config};
-	return threads_each(m->layers.len, LAYERS_AT_ONCE, arrive, &l, err);
+	int r = threads_each(m->layers.len, LAYERS_AT_ONCE, arrive, &l, err);
+	return r == 0 && config && p->options->unpack ? unpack_rest(&l, err) : r;
 }
 
 /* ---- manifests ---- */
@@ -94,14 +101,14 @@ static int pull_manifest(Pull *p, const Descriptor *d, Str bytes, Err **err)
 	if (r < 0)
 		return r;
 	if (!is_image(&m))
-		return pull_layers(p, &m, NULL, err);
+		return p->metadata ? 0 : pull_layers(p, &m, NULL, err);
 	r = store_blob_read(p->store, &m.config.digest, LIMIT_MANIFEST_SIZE, &text, err);
 	if (r == 0)
 		r = config_parse(buf_view(&text), "config", &config, err);
 	if (r == 0 && config.diff_ids.len != m.layers.len)
 		r = err_set(err, ERR_CORRUPT, "config %s has %zu diff_ids for %zu layers",
 			digest_str(&m.config.digest).s, config.diff_ids.len, m.layers.len);
-	return r < 0 ? r : pull_layers(p, &m, &config, err);
+	return r < 0 || p->metadata ? r : pull_layers(p, &m, &config, err);
 }
 
 static int pull_tree(Pull *p, const Descriptor *d, Str bytes, unsigned depth, Err **err)
@@ -145,34 +152,52 @@ static int pull_tree(Pull *p, const Descriptor *d, Str bytes, unsigned depth, Er
 	return r;
 }
 
+/* The manifest or index that the name stands for, and what is below it. */
+static int pull_named(Pull *p, const Reference *name, Descriptor *ret, Err **err)
+{
+	_cleanup_buf_ Buf bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
+	Descriptor top = {0};
+	int r = repository_manifest(p->repository,
+		name->has_digest ? digest_str(&name->digest).s : name->tag, &top, &bytes, err);
+	if (r < 0)
+		return r;
+	p->news = !store_blob_has(p->store, &top.digest, NULL);
+	r = store_blob_put(p->store, buf_view(&bytes), NULL, err);
+	if (r == 0)
+		r = pull_tree(p, &top, buf_view(&bytes), 0, err);
+	if (r < 0)
+		descriptor_done(&top);
+	else
+		*ret = top;
+	return r;
+}
+
+int image_pull_metadata(Store *s, Repository *repository, const Reference *name,
+	const Platform *platform, Descriptor *ret, Err **err)
+{
+	PullOptions options = {.platform = platform};
+	Pull p = {.store = s, .repository = repository, .options = &options, .metadata = true};
+	return pull_named(&p, name, ret, err);
+}
+
 int image_pull(Store *s, Registry *registry, const Reference *name, const PullOptions *options,
 	PulledImage *ret, Err **err)
 {
 	Pull p = {.store = s, .options = options};
 	_cleanup_(repository_freep) Repository *repository = NULL;
-	_cleanup_buf_ Buf bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
-	_cleanup_free_ char *full = reference_full(name);
+	_cleanup_strvec_ StrVec names = {0};
 	Descriptor top = {0};
 	int r = repository_open(registry, name, false, &repository, err);
 	p.repository = repository;
 	if (r == 0)
-		r = repository_manifest(repository,
-			name->has_digest ? digest_str(&name->digest).s : name->tag, &top, &bytes,
-			err);
+		r = pull_named(&p, name, &top, err);
 	if (r < 0)
 		return r;
-	p.news = !store_blob_has(s, &top.digest, NULL);
-	r = store_blob_put(s, buf_view(&bytes), NULL, err);
-	if (r == 0)
-		r = pull_tree(&p, &top, buf_view(&bytes), 0, err);
-	if (r == 0) {
-		_cleanup_strvec_ StrVec names = {0};
-		if (options->as)
-			strvec_push(&names, options->as);
-		else if (name->tag)
-			strvec_push(&names, full);
-		r = store_tag(s, &names, &top, err);
-	}
+	if (options->as)
+		strvec_push(&names, options->as);
+	else if (name->tag && !name->has_digest)
+		strvec_take(&names, reference_full(name));
+	r = store_tag(s, &names, &top, err);
 	if (r < 0) {
 		descriptor_done(&top);
 		return r;

@@ -5,10 +5,19 @@
 #include "image/layers.h"
 #include "registry/registry.h"
 
+/* Of an image that is asked for by name. */
+typedef enum PullPolicy {
+	PULL_MISSING, /* the store's, if there is one */
+	PULL_ALWAYS,  /* the registry's */
+	PULL_NEVER,
+} PullPolicy;
+
 typedef struct PullOptions {
 	const Platform *platform; /* NULL: this machine's */
 	bool all;                 /* every platform of an index */
-	const char *as;           /* full reference it gets in the store; NULL: its own name */
+	bool unpack;              /* trees, too, as a run needs them */
+	const char *
+		as; /* full reference it gets in the store; NULL: its own name, none if that has a digest */
 	Progress *progress;
 } PullOptions;
 typedef struct PulledImage {
@@ -18,3 +27,6 @@ typedef struct PulledImage {
 /* Under its full name, when all of it is there. A failure leaves what has arrived for the next time. */
 int image_pull(Store *s, Registry *registry, const Reference *name, const PullOptions *options,
 	PulledImage *ret, Err **err) _warn_unused_;
+/* Only what tells of the image for platform (NULL: this machine's): index, manifest and config. Named by nothing. */
+int image_pull_metadata(Store *s, Repository *repository, const Reference *name,
+	const Platform *platform, Descriptor *ret, Err **err) _warn_unused_;

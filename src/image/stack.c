@@ -11,21 +11,65 @@ void layer_stack_init(LayerStack *k)
 	*k = (LayerStack){.tree = tree_new()};
 }
 
+/* Indexes of layers whose blob or index is here, as far as the first that has neither. */
+static int index_layers(LayerStack *k, Store *s, bool all, Err **err)
+{
+	while (k->indexes.len < k->layers.len) {
+		size_t n = k->indexes.len;
+		const Descriptor *layer = &k->layers.items[n];
+		Index *index = NULL;
+		if (!all && k->remote && !layers_has_index(s, &k->diff_ids.items[n]) &&
+			!store_blob_has(s, &layer->digest, NULL))
+			return 0;
+		int r = layers_index(s, layer, &k->diff_ids.items[n], &index, err);
+		if (r < 0)
+			return r;
+		vec_push(&k->indexes, index);
+		tree_push(k->tree, index);
+	}
+	return 0;
+}
+
 int layer_stack_push(
 	LayerStack *k, Store *s, const Descriptor *layer, const Digest *diff_id, Err **err)
 {
-	Index *index = NULL;
 	if (k->layers.len >= LIMIT_LAYERS)
 		return err_set(
 			err, ERR_LIMIT, "an image cannot have more than %u layers", LIMIT_LAYERS);
-	int r = layers_index(s, layer, diff_id, &index, err);
-	if (r < 0)
-		return r;
 	descriptor_copy(layer, vec_add(&k->layers));
 	vec_push(&k->diff_ids, *diff_id);
-	vec_push(&k->indexes, index);
-	tree_push(k->tree, index);
-	return 0;
+	int r = index_layers(k, s, false, err);
+	if (r < 0) {
+		descriptor_done(vec_last(&k->layers));
+		k->layers.len--;
+		k->diff_ids.len--;
+	}
+	return r;
+}
+
+int layer_stack_load(LayerStack *k, Store *s, Err **err)
+{
+	Descriptors missing = {0}; /* borrows */
+	for (size_t i = k->indexes.len; i < k->layers.len; i++)
+		if (!layers_has_index(s, &k->diff_ids.items[i]))
+			vec_push(&missing, k->layers.items[i]);
+	int r = remote_layers_bring(k->remote, missing.items, NULL, missing.len, err);
+	vec_done(&missing);
+	return r < 0 ? r : index_layers(k, s, true, err);
+}
+
+int layer_stack_bring(const LayerStack *k, bool unpack, Err **err)
+{
+	return remote_layers_bring(
+		k->remote, k->layers.items, unpack ? k->diff_ids.items : NULL, k->layers.len, err);
+}
+
+bool layer_stack_is_here(const LayerStack *k, Store *s)
+{
+	vec_foreach (&k->layers, layer)
+		if (!store_blob_has(s, &layer->digest, NULL))
+			return false;
+	return true;
 }
 
 int layer_stack_push_image(LayerStack *k, Store *s, const StoreImage *image, Err **err)
@@ -47,6 +91,7 @@ int layer_stack_copy(const LayerStack *src, Store *s, LayerStack *ret, Err **err
 {
 	LayerStack copy;
 	layer_stack_init(&copy);
+	copy.remote = src->remote;
 	for (size_t i = 0; i < src->layers.len; i++) {
 		int r = layer_stack_push(
 			&copy, s, &src->layers.items[i], &src->diff_ids.items[i], err);
@@ -106,7 +151,9 @@ static int open_from_blob(
 	_cleanup_free_ char *dir = store_layer_dir(&k->diff_ids.items[node->layer]);
 	_cleanup_close_ int blob = -1, points = -1;
 	char head[8];
-	int r = store_blob_open(s, &layer->digest, &blob, err);
+	int r = remote_layers_bring(k->remote, layer, NULL, 1, err);
+	if (r == 0)
+		r = store_blob_open(s, &layer->digest, &blob, err);
 	if (r < 0)
 		return r;
 	ssize_t n = pread(blob, head, sizeof(head), 0);

@@ -10,12 +10,15 @@
 #include "sys/lock.h"
 #include "sys/userns.h"
 
+#define RING_SIZE (2u << 20)
+
 typedef struct TreeJob {
 	const LayerStack *stack;
 	Store *store;
 	size_t layer;
 	Digest chain;
 	char *path; /* "trees/<hex>" */
+	bool there;
 	Job *job;
 } TreeJob;
 
@@ -25,22 +28,13 @@ static int open_lower(void *arg, const TreeNode *node, Reader **ret, Err **err)
 	return layer_stack_open(j->stack, j->store, node, ret, err);
 }
 
-static int unpack(const TreeJob *j, int dirfd, Err **err)
+/* The layer that stands at j->layer, or will, on top of those below it. */
+static int apply(const TreeJob *j, Reader *plain, int dirfd, Err **err)
 {
-	const Descriptor *layer = &j->stack->layers.items[j->layer];
 	_cleanup_(tree_freep) Tree *lower = tree_new();
-	_cleanup_(reader_freep) Reader *plain = NULL;
 	_cleanup_strvec_ StrVec warnings = {0};
-	int fd = -1;
 	for (size_t i = 0; i < j->layer; i++)
 		tree_push(lower, j->stack->indexes.items[i]);
-	int r = store_blob_open(j->store, &layer->digest, &fd, err);
-	if (r < 0)
-		return r;
-	r = decompress_reader_auto(
-		fd_reader_new(fd, true, digest_str(&layer->digest).s), NULL, NULL, &plain, err);
-	if (r < 0)
-		return r;
 	unsigned flags = APPLY_OVERLAY;
 	if (userns_inside())
 		flags |= APPLY_USERXATTR | APPLY_NO_DEVICES;
@@ -56,6 +50,19 @@ static int unpack(const TreeJob *j, int dirfd, Err **err)
 	return apply_layer(plain, dirfd, &o, err);
 }
 
+static int unpack(const TreeJob *j, int dirfd, Err **err)
+{
+	const Descriptor *layer = &j->stack->layers.items[j->layer];
+	_cleanup_(reader_freep) Reader *plain = NULL;
+	int fd = -1;
+	int r = store_blob_open(j->store, &layer->digest, &fd, err);
+	if (r < 0)
+		return r;
+	r = decompress_reader_auto(
+		fd_reader_new(fd, true, digest_str(&layer->digest).s), NULL, NULL, &plain, err);
+	return r < 0 ? r : apply(j, plain, dirfd, err);
+}
+
 /* The name is taken as soon as somebody has it: a second one is thrown away. */
 static int publish(Store *s, int from_fd, const char *from, const char *to, Err **err)
 {
@@ -64,6 +71,23 @@ static int publish(Store *s, int from_fd, const char *from, const char *to, Err 
 	if (errno == EEXIST || errno == ENOTEMPTY)
 		return remove_tree(from_fd, from, err);
 	return err_sys(err, "rename to '%s'", to);
+}
+
+static int make_directory(Store *s, StoreTemp **ret_temp, int *ret_dir, Err **err)
+{
+	int r = store_temp_new(s, ret_temp, err);
+	if (r == 0)
+		r = mkdir_p(store_temp_fd(*ret_temp), "tree", 0755, err);
+	if (r < 0)
+		return r;
+	*ret_dir = openat(
+		store_temp_fd(*ret_temp), "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return *ret_dir < 0 ? err_sys(err, "open a temporary directory") : 0;
+}
+
+static bool is_there(const TreeJob *j)
+{
+	return faccessat(store_fd(j->store), j->path, F_OK, 0) == 0;
 }
 
 static int run_tree_job(void *arg, Err **err)
@@ -76,18 +100,86 @@ static int run_tree_job(void *arg, Err **err)
 	ERR_SCOPE(
 		err, "Unpacking layer %s", digest_str(&j->stack->layers.items[j->layer].digest).s);
 	int r = lock_take(store_fd(s), name, LOCK_EXCLUSIVE, &lock, err);
-	if (r < 0 || faccessat(store_fd(s), j->path, F_OK, 0) == 0)
+	if (r < 0 || is_there(j))
 		return r;
-	r = store_temp_new(s, &temp, err);
+	r = make_directory(s, &temp, &dir, err);
 	if (r == 0)
-		r = mkdir_p(store_temp_fd(temp), "tree", 0755, err);
-	if (r < 0)
-		return r;
-	dir = openat(store_temp_fd(temp), "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (dir < 0)
-		return err_sys(err, "open a temporary directory");
-	r = unpack(j, dir, err);
+		r = unpack(j, dir, err);
 	return r < 0 ? r : publish(s, store_temp_fd(temp), "tree", j->path, err);
+}
+
+/* ---- while the layer arrives ---- */
+
+struct TreeUnpack {
+	TreeJob job;
+	StoreTemp *temp;
+	int lock, dir;
+	Reader *reader; /* the thread's */
+	Writer *sink;
+};
+
+static int run_unpack(void *arg, Err **err)
+{
+	TreeUnpack *t = arg;
+	int r = apply(&t->job, t->reader, t->dir, err);
+	t->reader = reader_free(t->reader); /* who still writes is told at once */
+	return r;
+}
+
+int tree_unpack_begin(
+	const LayerStack *below, Store *s, const Digest *diff_id, TreeUnpack **ret, Err **err)
+{
+	TreeUnpack *t = xnew(TreeUnpack);
+	*t = (TreeUnpack){.job = {.stack = below, .store = s, .layer = below->layers.len},
+		.lock = -1,
+		.dir = -1};
+	*ret = NULL;
+	VEC(Digest) chain = {0};
+	vec_foreach (&below->diff_ids, d)
+		vec_push(&chain, *d);
+	vec_push(&chain, *diff_id);
+	config_chain_id(chain.items, chain.len, &t->job.chain);
+	vec_done(&chain);
+	t->job.path = xasprintf("trees/%s", digest_hex(&t->job.chain).s);
+	_cleanup_free_ char *name = xasprintf("locks/tree-%s", digest_hex(&t->job.chain).s);
+	int r = lock_try(store_fd(s), name, LOCK_EXCLUSIVE, &t->lock, err);
+	bool wanted = r > 0 && !is_there(&t->job);
+	if (wanted)
+		r = make_directory(s, &t->temp, &t->dir, err);
+	if (!wanted || r < 0) {
+		(void)!tree_unpack_end(t, false, NULL);
+		return MIN(r, 0);
+	}
+	ring_new(RING_SIZE, &t->reader, &t->sink);
+	t->job.job = thread_start("unpack", run_unpack, t);
+	*ret = t;
+	return 0;
+}
+
+Writer *tree_unpack_sink(TreeUnpack *t)
+{
+	return t->sink;
+}
+
+int tree_unpack_end(TreeUnpack *t, bool verified, Err **err)
+{
+	int r = 0;
+	if (!t)
+		return 0;
+	_cleanup_err_ Err *of_thread = NULL;
+	if (t->sink && verified)
+		(void)!writer_finish(t->sink, NULL);
+	t->sink = writer_free(t->sink);
+	if (t->job.job && job_wait(t->job.job, &of_thread) < 0)
+		r = err_move(err, &of_thread);
+	if (r == 0 && verified)
+		r = publish(t->job.store, store_temp_fd(t->temp), "tree", t->job.path, err);
+	store_temp_free(t->temp);
+	closep(&t->lock);
+	closep(&t->dir);
+	free(t->job.path);
+	free(t);
+	return r;
 }
 
 static int empty_tree(Store *s, StrVec *ret, Err **err)
@@ -106,6 +198,7 @@ int layer_stack_trees(const LayerStack *k, Store *s, Pool *pool, Progress *progr
 	size_t n = k->layers.len;
 	_cleanup_free_ TreeJob *jobs = xnew_n(TreeJob, n);
 	_cleanup_err_ Err *first = NULL;
+	Descriptors missing = {0}; /* borrows */
 	if (n == 0)
 		return empty_tree(s, ret, err);
 	for (size_t i = 0; i < n; i++) {
@@ -113,11 +206,19 @@ int layer_stack_trees(const LayerStack *k, Store *s, Pool *pool, Progress *progr
 		*j = (TreeJob){.stack = k, .store = s, .layer = i};
 		layer_stack_chain(k, i + 1, &j->chain);
 		j->path = xasprintf("trees/%s", digest_hex(&j->chain).s);
-		if (faccessat(store_fd(s), j->path, F_OK, 0) == 0)
+		j->there = faccessat(store_fd(s), j->path, F_OK, 0) == 0;
+		if (!j->there)
+			vec_push(&missing, k->layers.items[i]);
+	}
+	(void)!remote_layers_bring(k->remote, missing.items, NULL, missing.len, &first);
+	vec_done(&missing);
+	for (size_t i = 0; i < n && !first; i++) {
+		TreeJob *j = &jobs[i];
+		if (j->there)
 			continue;
 		if (pool)
 			j->job = pool_submit(pool, run_tree_job, j);
-		else if (!first)
+		else
 			(void)run_tree_job(j, &first);
 	}
 	for (size_t i = 0; i < n; i++) {

@@ -136,12 +136,10 @@ int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what
 	return -(int)code;
 }
 
-bool fault_may_pass(const Err *err)
+/* A name that nobody knows is mostly misspelt. */
+static unsigned max_tries(const Err *fault)
 {
-	return err_is(err, ERR_TIMEOUT) ||
-		(err_is(err, ERR_NET) &&
-			(err->errnum == HTTP_FAULT_CUT || err->errnum == HTTP_FAULT_CONNECT ||
-				err->errnum == HTTP_FAULT_RESOLVE));
+	return fault->errnum == HTTP_FAULT_RESOLVE ? 2 : RETRY_MAX_TRIES;
 }
 
 /* ---- one endpoint ---- */
@@ -312,7 +310,7 @@ static int attempt_loop(Attempt *a, HttpResponse *ret, Err **err)
 			r = handle_answer(a, ret, &next, &e);
 		else if (fall_back_to_http(a, e))
 			r = 0;
-		else if (fault_may_pass(e) && !a->call->once && ++a->tries < RETRY_MAX_TRIES) {
+		else if (http_fault_passes(e) && !a->call->once && ++a->tries < max_tries(e)) {
 			log_debug("registry", "%s; try %u", e->message, a->tries);
 			backoff_failed(host->backoff, a->tries - 1, -1);
 			r = 0;

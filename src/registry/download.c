@@ -59,7 +59,7 @@ int range_call(Repository *p, const Endpoint *e, const Digest *digest, RangeAnsw
 	int r = endpoint_call(p, e, &call, &answer, NULL, err);
 	strvec_done(&headers);
 	a->retry_after = -1;
-	a->may_pass = r < 0 && err && fault_may_pass(*err);
+	a->may_pass = r < 0 && err && http_fault_passes(*err);
 	if (r < 0 || (answer.status >= 200 && answer.status < 300))
 		return r;
 	const char *after = http_header(&answer, "retry-after");

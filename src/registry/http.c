@@ -416,3 +416,11 @@ const char *http_header(const HttpResponse *r, const char *name)
 {
 	return strvec_env_get(&r->headers, name);
 }
+
+bool http_fault_passes(const Err *err)
+{
+	return err_is(err, ERR_TIMEOUT) ||
+		(err_is(err, ERR_NET) &&
+			(err->errnum == HTTP_FAULT_CUT || err->errnum == HTTP_FAULT_CONNECT ||
+				err->errnum == HTTP_FAULT_RESOLVE));
+}

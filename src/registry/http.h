@@ -60,3 +60,4 @@ typedef enum HttpFault { /* errnum of ERR_NET */
 	HTTP_FAULT_NO_TLS,  /* the server speaks no TLS */
 	HTTP_FAULT_CUT,     /* the connection ended early */
 } HttpFault;
+bool http_fault_passes(const Err *err); /* another try may work */

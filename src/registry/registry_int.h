@@ -61,5 +61,3 @@ int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what
 int repository_call(Repository *p, unsigned can, const Call *call, const char *what,
 	HttpResponse *ret, const Endpoint **ret_endpoint, char **ret_url, Err **err) _warn_unused_;
 HostState *host_state(Registry *r, const char *address);
-/* Would another try perhaps work? */
-bool fault_may_pass(const Err *err);

@@ -39,22 +39,30 @@ Backoff *backoff_free(Backoff *b)
 	return NULL;
 }
 
-int retry_after_seconds(const char *value, int64_t now)
+int http_date_parse(const char *value, int64_t *ret)
 {
 	static const char *const forms[] = {
 		"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"};
-	uint64_t seconds = 0;
-	if (str_to_u64(str_of(value), UINT64_MAX, &seconds, NULL) == 0)
-		return (int)MIN(seconds, (uint64_t)MAX_DELAY_MS / 1000);
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
 		struct tm tm = {0};
 		const char *end = strptime(value, forms[i], &tm);
 		if (!end || *end)
 			continue;
-		int64_t delta = (int64_t)timegm(&tm) - now;
-		return delta < 0 ? 0 : (int)MIN(delta, (int64_t)MAX_DELAY_MS / 1000);
+		*ret = (int64_t)timegm(&tm);
+		return 0;
 	}
-	return -1;
+	return -ERR_PARSE;
+}
+
+int retry_after_seconds(const char *value, int64_t now)
+{
+	uint64_t seconds = 0;
+	int64_t date = 0;
+	if (str_to_u64(str_of(value), UINT64_MAX, &seconds, NULL) == 0)
+		return (int)MIN(seconds, (uint64_t)MAX_DELAY_MS / 1000);
+	if (http_date_parse(value, &date) < 0)
+		return -1;
+	return date < now ? 0 : (int)MIN(date - now, (int64_t)MAX_DELAY_MS / 1000);
 }
 
 bool retry_status(long status)

@@ -11,6 +11,8 @@
 typedef struct Backoff Backoff; /* one a host, by many threads */
 Backoff *backoff_new(void);
 Backoff *backoff_free(Backoff *b);
+/* Seconds since the epoch of an HTTP date (RFC 9110 section 5.6.7); ERR_PARSE. */
+int http_date_parse(const char *value, int64_t *ret);
 /* Seconds of a Retry-After header (delta or HTTP date, RFC 9110 section 10.2.3), capped; -1 if malformed. */
 int retry_after_seconds(const char *value, int64_t now);
 bool retry_status(long status); /* 408, 429, 500, 502, 503, 504 and the likes of proxies */

@@ -132,7 +132,7 @@ static int send_rest(Upload *u, bool last, bool *ret_passes, Err **err)
 	_cleanup_err_ Err *e = NULL;
 	int r = endpoint_call(u->repository, u->endpoint, &call, &answer, &url, &e);
 	strvec_done(&headers);
-	*ret_passes = r < 0 && fault_may_pass(e);
+	*ret_passes = r < 0 && http_fault_passes(e);
 	if (r < 0)
 		return err_move(err, &e);
 	if (answer.status >= 200 && answer.status < 300) {

@@ -161,6 +161,35 @@ char *url_escape(const char *text)
 	return buf_steal(&out);
 }
 
+static int hex_value(char c)
+{
+	return c >= '0' && c <= '9'    ? c - '0'
+		: c >= 'a' && c <= 'f' ? c - 'a' + 10
+		: c >= 'A' && c <= 'F' ? c - 'A' + 10
+				       : -1;
+}
+
+char *url_unescape(const char *text)
+{
+	char *ret = xstrdup(text), *out = ret;
+	for (const char *c = text; *c; c++) {
+		int high = *c == '%' ? hex_value(c[1]) : -1;
+		int low = high >= 0 ? hex_value(c[2]) : -1;
+		if (low < 0) {
+			*out++ = *c;
+			continue;
+		}
+		*out = (char)(high << 4 | low);
+		if (!*out++) {
+			free(ret);
+			return NULL;
+		}
+		c += 2;
+	}
+	*out = '\0';
+	return ret;
+}
+
 char *url_with_query(const char *url, const char *name, const char *value)
 {
 	_cleanup_free_ char *escaped = url_escape(value);

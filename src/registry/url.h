@@ -17,6 +17,8 @@ bool url_is_private(const char *url);
 bool url_is_link_local(const char *url); /* where clouds keep their metadata */
 /* Percent-encodes what is not unreserved (RFC 3986 section 2.3). Owned. */
 char *url_escape(const char *text);
+/* The opposite: %XX becomes a byte; NULL when that would be a NUL. Owned. */
+char *url_unescape(const char *text);
 /* url with name=value added to its query (value is escaped). Owned. */
 char *url_with_query(const char *url, const char *name, const char *value);
 /* The URL with every query value that may be a secret replaced: for messages and traces. Owned. */

@@ -154,7 +154,7 @@ static void hint_near(const ImageIndex *index, const char *full, Err **err)
 		reference_done(&ref);
 	} else {
 		err_hint(err,
-			"'cruet images' lists what is there; 'cruet load' and 'cruet import' bring images in");
+			"'cruet images' lists what is there; 'cruet pull', 'cruet load' and 'cruet import' bring images in");
 	}
 }
 

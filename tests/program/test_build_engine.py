@@ -409,7 +409,7 @@ def test_failure_is_explained(based):
     ("FROM ${x}\n", ["blank"]),
 ])
 def test_errors(cruet, text, words):
-    done = cruet.build(text, check=False)
+    done = cruet.build(text, args=["--pull=never"], check=False)
     assert done.returncode != 0
     message = done.err[done.err.index("cruet:"):]
     for word in words:

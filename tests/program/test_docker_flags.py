@@ -17,7 +17,6 @@ def test_taken_in_silence(based, flags):
 
 
 @pytest.mark.parametrize("flags,word", [
-    (["--pull"], "--pull has no effect"), (["--pull=always"], "--pull has no effect"),
     (["--cache-from", "type=registry,ref=x/y"], "--cache-from has no effect"), (["--cache-to=type=inline"], "--cache-to has no effect"),
     (["-m", "1g"], "limits of memory"), (["--cpu-quota=5", "-c2"], "limits of memory"),
     (["--security-opt", "seccomp=unconfined"], "--security-opt")])
@@ -26,8 +25,7 @@ def test_taken_with_a_warning(based, flags, word):
 
 
 @pytest.mark.parametrize("flags,word,hint", [
-    (["--push"], "pushes to no registry", "skopeo copy"), (["-o", "type=registry"], "pushes to no registry", "skopeo copy"),
-    (["-o", "type=image,push=true"], "pushes to no registry", "skopeo copy"), (["--squash"], "not squashed", "FROM scratch"),
+    (["--squash"], "not squashed", "FROM scratch"),
     (["--ssh", "default"], "ssh agents", "--secret"), (["--provenance=mode=max"], "no attestations", "--provenance=false"),
     (["--sbom"], "no attestations", "--sbom=false"), (["--attest", "type=provenance"], "no attestations", "leave the flag out"),
     (["--call=outline"], "only build and check", "--check"), (["--platform", "linux/amd64,linux/arm64"], "for one", "once for each"),

@@ -1,11 +1,13 @@
 """pull from a registry that others wrote, filled by others."""
 import hashlib
 import json
+import stat
 import subprocess
 
 import pytest
 
 import engines
+import trees
 
 pytestmark = pytest.mark.engines
 OCI = "busybox-musl.oci"
@@ -41,6 +43,31 @@ def test_pull(cruet, pushed):
     assert cruet.run("run", name, "echo", "hi").out == "hi\n"
     assert cruet.digest(name) == digest
     cruet.sound()
+
+
+def unpacked(cruet):
+    """Trees of the store, by chainID; whiteouts (devices) have the time of their making."""
+    return {d.name: {path: e if e[0] != stat.S_IFCHR else e[:5] for path, e in trees.directory(d).items()}
+            for d in (cruet.root / "trees").iterdir() if d.name.strip("0")}
+
+
+def test_unpacked_while_it_arrives(based, registry):
+    """The same trees as are made afterwards: directories that were there, deleted files, hard links into lower layers."""
+    name = f"{registry.host}/team/stack:1"
+    based.build("FROM base\nRUN mkdir -p /d/e && echo 1 > /d/e/f && ln /d/e/f /d/g && chown 5:6 /d && chmod 1777 /d/e\n"
+                "RUN rm /d/e/f && echo 2 > /d/e/h && ln /d/g /d/again\nRUN rm -r /d/e && mkdir /d/e && echo 3 > /d/e/i\n", tag=name)
+    based.run("push", "-q", name)
+    found = []
+    for flags in ((), ("--unpack",)):
+        based.run("rmi", name, "base", "test", check=False)
+        based.run("gc", "--all")
+        assert not unpacked(based)
+        based.run("pull", *flags, name)
+        before = len(unpacked(based))
+        based.run("run", name, "cat", "/d/again", "/d/e/i")
+        found.append(unpacked(based))
+        assert before == (len(found[0]) if flags else 0)
+    assert found[0] == found[1] and len(found[0]) == 4
 
 
 def test_by_digest(cruet, pushed):

@@ -173,7 +173,7 @@ def test_mounts_in_dockers_words(based, tmp_path):
 
 
 def test_flags_of_docker(based):
-    done = sh(based, "echo hi", "--rm", "--init", "-q", "--name", "x", "--pull=always", "--net=host", "-l", "a=b", "-P", "-p", "80:80",
+    done = sh(based, "echo hi", "--rm", "--init", "-q", "--name", "x", "--pull=missing", "--net=host", "-l", "a=b", "-P", "-p", "80:80",
               "--publish", "127.0.0.1:53:53/udp", "--stop-signal", "INT")
     assert done.out == "hi\n" and not done.err
     assert "no effect" in sh(based, "true", "-m", "1g").err

@@ -24,7 +24,7 @@ HOMES = {
     r"jansson\.h": {"base"},
     r"libdeflate\.h|isa-l|igzip_lib\.h|zstd\.h|archive\.h|archive_entry\.h": {"archive"},
     r"seccomp\.h|sys/capability\.h": {"sandbox"},
-    r"curl/": {"registry", "build"},
+    r"curl/": {"registry"},
     r"microhttpd\.h": {"serve"},
     r"toml\+\+/": {"registry"},
 }

@@ -64,7 +64,7 @@ static int make(Case *c, const char *text, const char *target, Err **err)
 {
 	StrVec none = {0};
 	Platform host;
-	*c = (Case){0};
+	*c = (Case){.options.pull = PULL_NEVER};
 	assert_int_equal(dockerfile_parse(str_of(text), "Dockerfile", &c->dockerfile, NULL), 0);
 	assert_int_equal(build_args_init(&c->args, &none, '\\', NULL), 0);
 	c->plan = (Plan){.store = store,

@@ -1,4 +1,4 @@
-#include "image/copy.h"
+#include "image/transport_copy.h"
 
 #include "archive/compress.h"
 #include "base/limits.h"
