@@ -277,8 +277,14 @@ static int copy_step(Step *t, const CopyOp *op, Err **err)
 
 int exec_copy(Step *t, Err **err)
 {
-	CopyOp op;
-	int r = make_op(t, &op, err);
+	StageRun *s = t->stage;
+	CopyOp op = {0};
+	const char *link = instr_flag(t->instr, "link");
+	/* a base that has to come does so while the stage that is copied from is still built */
+	bool early = !s->queue && !(link && strcmp(link, "true") == 0);
+	int r = early ? layer_stack_load(&s->stack, s->build->store, err) : 0;
+	if (r == 0)
+		r = make_op(t, &op, err);
 	if (r == 0)
 		r = copy_step(t, &op, err);
 	copy_op_done(&op);

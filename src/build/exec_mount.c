@@ -9,18 +9,23 @@
  */
 #include "build/exec_mount.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "base/glob.h"
 #include "base/limits.h"
+#include "base/timefmt.h"
 #include "build/copy.h"
 #include "build/keys.h"
 #include "image/transfer.h"
 
 #define TMPFS_MAGIC_NUMBER 0x01021994
+#define SECRET_PREFIX      ".cruet-secret-"
+#define SECRET_GRACE       60   /* seconds */
 #define CACHE_SLOTS        1024 /* private cache mounts of one id in use at once */
 
 static int by_target(const void *a, const void *b)
@@ -407,6 +412,27 @@ static int secret_value(Step *t, const BuildSecret *s, bool required, Buf *ret, 
 	return r;
 }
 
+/* Removes what a killed build has left: directories of this user that nobody holds. */
+static void sweep_secrets(int shm)
+{
+	DIR *dir = fdopendir(fcntl(shm, F_DUPFD_CLOEXEC, 0));
+	const struct dirent *e;
+	while (dir && (e = readdir(dir))) {
+		struct stat st;
+		if (!cstr_starts(e->d_name, SECRET_PREFIX))
+			continue;
+		_cleanup_close_ int fd =
+			openat(shm, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		/* one that was made just now may not be held yet */
+		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+			st.st_mtime + SECRET_GRACE < time_now() &&
+			flock(fd, LOCK_EX | LOCK_NB) == 0)
+			(void)!remove_tree(shm, e->d_name, NULL);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* A private directory in memory where there is one, else below the stage's temp directory. */
 static int secret_dir(StageRun *s, MountSet *set, Err **err)
 {
@@ -416,14 +442,19 @@ static int secret_dir(StageRun *s, MountSet *set, Err **err)
 		return 0;
 	_cleanup_close_ int shm = open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (shm >= 0 && fstatfs(shm, &fs) == 0 && fs.f_type == TMPFS_MAGIC_NUMBER &&
-		temp_dir(shm, ".cruet-secret-", 0700, &name, NULL) == 0) {
+		temp_dir(shm, SECRET_PREFIX, 0700, &name, NULL) == 0) {
 		set->secrets = xasprintf("/dev/shm/%s", name);
+		set->secrets_fd = openat(shm, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (set->secrets_fd >= 0)
+			(void)flock(set->secrets_fd, LOCK_SH);
+		sweep_secrets(shm);
 		free(name);
 		return 0;
 	}
 	int r = stage_temp_dir(s, "secret", &name, err);
 	if (r == 0)
 		set->secrets = xasprintf("%s/%s", store_temp_path(s->temp), name);
+	set->secrets_fd = -1;
 	free(name);
 	return r;
 }
@@ -515,8 +546,10 @@ void mount_set_done(MountSet *m)
 	vec_foreach (&m->locks, l)
 		closep(&l->fd);
 	vec_done(&m->locks);
-	if (m->secrets)
+	if (m->secrets) {
 		(void)!remove_tree(AT_FDCWD, m->secrets, NULL);
+		closep(&m->secrets_fd);
+	}
 	free(m->secrets);
 	vec_foreach (&m->mounts, it)
 		run_mount_done(it);

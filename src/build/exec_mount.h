@@ -16,6 +16,7 @@ typedef struct MountSet {
 	VEC(RunMount) mounts;
 	VEC(CacheLock) locks; /* by id, so that no two RUNs wait for each other */
 	char *secrets;        /* directory in memory with the secrets' files; absolute */
+	int secrets_fd;       /* holds it against the sweep of another build */
 } MountSet;
 /* Parses every --mount of the step, sorted by target. */
 int mount_set_parse(Step *t, MountSet *m, Err **err) _warn_unused_;

@@ -38,6 +38,9 @@ static int fetch(void *arg, Err **err)
 {
 	Arrival *a = arg;
 	int r = repository_blob_fetch(a->from, a->layer, a->fd, &a->fetched, on_grown, a, err);
+	if (r == 0)
+		progress_bytes(
+			a->progress, a->progress_id, "download", a->layer->size, a->layer->size);
 	pthread_mutex_lock(&a->mutex);
 	if (r == 0)
 		a->prefix = a->layer->size;

@@ -1,18 +1,22 @@
 #include "registry/http.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/cancel.h"
 #include "base/log.h"
 #include "registry/libcurl.h"
 #include "registry/url.h"
 
-#define MAX_HEADERS      256
-#define MAX_HEADER_BYTES (256u << 10)
-#define MAX_IDLE         32
-#define BUFFER_SIZE      (256L << 10)
+#define MAX_HEADERS         256
+#define MAX_HEADER_BYTES    (256u << 10)
+#define MAX_IDLE            32
+#define SYSTEM_CERTIFICATES "/etc/ssl/certs"
+#define SYSTEM_BUNDLE       SYSTEM_CERTIFICATES "/ca-certificates.crt"
+#define BUFFER_SIZE         (256L << 10)
 
 /* A libcurl handle with the connections it keeps; idle ones wait for a request to the same host. */
 typedef struct Handle {
@@ -28,6 +32,8 @@ struct Http {
 	pthread_mutex_t share_mutex[CURL_LOCK_DATA_LAST];
 	pthread_mutex_t mutex; /* of idle */
 	Handles idle;
+	const char *ca_dir, *bundle;
+	bool use_bundle; /* beside the directory; atomic */
 };
 
 static void lock_share(
@@ -41,6 +47,30 @@ static void unlock_share(CURL *c _unused_, curl_lock_data what, void *h)
 	pthread_mutex_unlock(&((Http *)h)->share_mutex[what]);
 }
 
+static bool has_hashed_names(const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *e;
+	bool found = false;
+	while (dir && !found && (e = readdir(dir)))
+		found = strspn(e->d_name, "0123456789abcdef") == 8 && e->d_name[8] == '.';
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/*
+ * What other programs here trust. To read a bundle costs every connection 80 ms, to look into a directory nothing: the
+ * bundle is read only when a certificate is not in the directory. SSL_CERT_FILE and SSL_CERT_DIR are OpenSSL's and Go's.
+ */
+static void choose_trust(Http *h)
+{
+	const char *dir = getenv("SSL_CERT_DIR");
+	h->ca_dir = dir ? dir : SYSTEM_CERTIFICATES;
+	h->bundle = getenv("SSL_CERT_FILE") ? getenv("SSL_CERT_FILE") : SYSTEM_BUNDLE;
+	h->use_bundle = !has_hashed_names(h->ca_dir);
+}
+
 int http_new(Http **ret, Err **err)
 {
 	Http *h = xnew(Http);
@@ -49,6 +79,7 @@ int http_new(Http **ret, Err **err)
 		free(h);
 		return r;
 	}
+	choose_trust(h);
 	pthread_mutex_init(&h->mutex, NULL);
 	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
 		pthread_mutex_init(&h->share_mutex[i], NULL);
@@ -125,7 +156,8 @@ typedef struct Exchange {
 	char error_text[CURL_ERROR_SIZE];
 	size_t header_bytes;
 	bool head_told;
-	Err *error; /* of a callback: the reason why the transfer was given up */
+	bool bundled; /* the bundle of certificates was read */
+	Err *error;   /* of a callback: the reason why the transfer was given up */
 } Exchange;
 
 static bool succeeded(const Exchange *x)
@@ -263,6 +295,11 @@ static bool set_tls(Exchange *x)
 		(curl->easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L) ||
 			curl->easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L)))
 		return false;
+	x->bundled = __atomic_load_n(&x->http->use_bundle, __ATOMIC_RELAXED);
+	if (curl->easy_setopt(c, CURLOPT_CAINFO, x->bundled ? x->http->bundle : NULL))
+		return false;
+	if (curl->easy_setopt(c, CURLOPT_CAPATH, x->http->ca_dir))
+		return false;
 	return (!q->ca_pem || curl->easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca) == 0) &&
 		(!q->client_cert || curl->easy_setopt(c, CURLOPT_SSLCERT, q->client_cert) == 0) &&
 		(!q->client_key || curl->easy_setopt(c, CURLOPT_SSLKEY, q->client_key) == 0);
@@ -371,6 +408,15 @@ static void trace_response(const HttpResponse *p)
 	}
 }
 
+/* True if another try may trust more. */
+static bool trust_bundle(Exchange *x)
+{
+	if (x->bundled || x->request->ca_pem || access(x->http->bundle, R_OK) < 0)
+		return false;
+	__atomic_store_n(&x->http->use_bundle, true, __ATOMIC_RELAXED);
+	return x->http->curl->easy_setopt(x->curl, CURLOPT_CAINFO, x->http->bundle) == 0;
+}
+
 int http_perform(Http *h, const HttpRequest *request, HttpResponse *ret, Err **err)
 {
 	int r = cancel_check(err);
@@ -391,6 +437,8 @@ int http_perform(Http *h, const HttpRequest *request, HttpResponse *ret, Err **e
 		r = err_set(err, ERR_NET, "libcurl refuses its options");
 	} else {
 		CURLcode rc = h->curl->easy_perform(handle.curl);
+		if (rc == CURLE_PEER_FAILED_VERIFICATION && trust_bundle(&x))
+			rc = h->curl->easy_perform(handle.curl); /* nothing was sent before */
 		if (rc == CURLE_OK && !x.error)
 			(void)tell_head(&x); /* there was no body */
 		if (x.error)

@@ -1,9 +1,12 @@
 """The build engine: cache, stages, RUN and its mounts, outputs, failures."""
+import fcntl
 import json
 import os
+import pathlib
 import resource
 import subprocess
 import tarfile
+import tempfile
 import threading
 
 import pytest
@@ -301,6 +304,21 @@ def test_mounts(based, tmp_path):
 
 
 @root
+def test_secrets_of_a_killed_build_are_removed(based, tmp_path):
+    """Those that nobody holds; another build's stay."""
+    (tmp_path / "s").write_text("hush")
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix=".cruet-secret-test-") as held:
+        left = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm", prefix=".cruet-secret-test-"))
+        (left / "0").write_text("hush")
+        lock = os.open(held, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        for old in (left, held):
+            os.utime(old, (1, 1))
+        based.build("FROM base\nRUN --mount=type=secret,id=s true\n", args=["--secret", f"id=s,src={tmp_path}/s"])
+        assert os.path.exists(held) and not left.exists()
+        os.close(lock)
+
+
 def test_secret_is_not_in_the_key(based, tmp_path):
     text = "FROM base\nRUN --mount=type=secret,id=s,required true\n"
     (tmp_path / "s").write_text("one")

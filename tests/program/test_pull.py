@@ -74,6 +74,8 @@ def test_by_digest(cruet, pushed):
     name, digest = pushed
     repository = name.rsplit(":", 1)[0]
     assert digest in cruet.run("pull", f"{repository}@{digest}").out
+    assert cruet.run("run", "--pull=never", f"{repository}@{digest}", "echo", "hi").out == "hi\n"
+    assert cruet.run("images", "--format", "names").out.strip() in ("", "<none>:<none>")  # a digest is no tag
     wrong = "sha256:" + hashlib.sha256(b"nothing").hexdigest()
     assert "404" in cruet.fails(7, "pull", f"{repository}@{wrong}")
 

@@ -278,6 +278,10 @@ def test_tls(based, serve, tmp_path):
     done = subprocess.run(["curl", "-s", "--cacert", cert, f"{s.url}/v2/team/app/blobs/{digest(content)}"], capture_output=True, check=True)
     assert done.stdout == content
     assert subprocess.run(["curl", "-s", f"{s.url}/v2/"], capture_output=True, check=False).returncode == 60
+    name = f"{s.url.split('//')[1]}/base"
+    assert "certificate" in based.fails(5, "ls", name)
+    for flags, more in ((["--ca-file", cert], {}), ([], {"SSL_CERT_FILE": str(cert)}), (["--tls-verify=false"], {})):
+        assert based.run("ls", *flags, name, env={**based.env, **more}).out == "latest\n"
     assert b"HTTP" not in raw(s, b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n", 2)[:4]
 
 
