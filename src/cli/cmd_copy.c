@@ -12,8 +12,8 @@
 
 typedef struct CopyArgs {
 	RegistryFlags registry;
-	char *platform, *compression, *level, *digest_file, *progress;
-	bool all_tags, all_platforms, referrers, quiet;
+	char *platform, *compression, *level, *digest_file, *progress, *src_creds, *dest_creds;
+	bool all_tags, all_platforms, referrers, quiet, src_insecure, dest_insecure;
 } CopyArgs;
 
 static const Option rows[] = {
@@ -34,12 +34,20 @@ static const Option rows[] = {
 		"how to show progress on standard error (auto: tty on a terminal, else plain)"},
 	{'q', "quiet", OPTION_FLAG, offsetof(CopyArgs, quiet), NULL, "no progress"},
 	REGISTRY_FLAG_ROWS(CopyArgs, registry),
+	{0, "src-creds", OPTION_STRING, offsetof(CopyArgs, src_creds), "USER:PASSWORD",
+		"as --creds, for SOURCE"},
+	{0, "dest-creds", OPTION_STRING, offsetof(CopyArgs, dest_creds), "USER:PASSWORD",
+		"as --creds, for TARGET"},
+	{0, "src-tls-verify", OPTION_FLAG_OFF, offsetof(CopyArgs, src_insecure), NULL,
+		"as --tls-verify, for SOURCE"},
+	{0, "dest-tls-verify", OPTION_FLAG_OFF, offsetof(CopyArgs, dest_insecure), NULL,
+		"as --tls-verify, for TARGET"},
 };
 
 typedef struct CopyRun {
 	const CopyArgs *args;
 	const char *from, *to;
-	TransportContext context;
+	TransportContext source_context, target_context;
 	CopyOptions options;
 	Transport *source, *target;
 	Digest digest; /* of the last image */
@@ -61,7 +69,7 @@ static int check_args(const CopyArgs *a, Err **err)
 /* From a registry into the store: verified, inflated and indexed while it arrives. */
 static int pull_one(CopyRun *run, const char *from, const char *to, Descriptor *ret, Err **err)
 {
-	const TransportContext *c = &run->context;
+	const TransportContext *c = &run->source_context;
 	_cleanup_free_ char *text = NULL, *as = NULL;
 	Reference source = {0}, target = {0};
 	PulledImage pulled = {0};
@@ -95,8 +103,8 @@ static int copy_one(CopyRun *run, const char *from, const char *to, Err **err)
 	bool pull = transport_is_registry(run->from) && transport_is_store(run->to) &&
 		!run->options.referrers && !run->options.recompress;
 	int r = pull ? pull_one(run, from, to, &d, err)
-		     : image_copy(&run->context, run->source, from, run->target, to, &run->options,
-			       &d, err);
+		     : image_copy(&run->target_context, run->source, from, run->target, to,
+			       &run->options, &d, err);
 	if (r == 0) {
 		printf("%s %s\n", to ? to : digest_str(&d.digest).s, digest_str(&d.digest).s);
 		run->digest = d.digest;
@@ -133,9 +141,11 @@ static int copy_all(CopyRun *run, Err **err)
 
 static int copy_between(CopyRun *run, Err **err)
 {
-	int r = transport_open(&run->context, run->from, TRANSPORT_SOURCE, &run->source, err);
+	int r = transport_open(
+		&run->source_context, run->from, TRANSPORT_SOURCE, &run->source, err);
 	if (r == 0)
-		r = transport_open(&run->context, run->to, TRANSPORT_TARGET, &run->target, err);
+		r = transport_open(
+			&run->target_context, run->to, TRANSPORT_TARGET, &run->target, err);
 	if (r == 0 && run->args->all_tags)
 		r = copy_all(run, err);
 	else if (r == 0)
@@ -152,10 +162,24 @@ static int write_digest(const CopyRun *run, Err **err)
 	return atomic_write(AT_FDCWD, run->args->digest_file, str_of(line), 0644, false, err);
 }
 
+/* The flags that are for one side only. */
+static RegistryFlags side_flags(const CopyArgs *a, char *creds, bool insecure)
+{
+	RegistryFlags f = a->registry;
+	f.creds = creds ? creds : f.creds;
+	f.no_creds = f.no_creds && !creds;
+	f.insecure = f.insecure || insecure;
+	return f;
+}
+
 static int run_copy(CmdCtx *ctx, void *options, const StrVec *operands, Err **err)
 {
 	const CopyArgs *a = options;
+	RegistryFlags source_flags = side_flags(a, a->src_creds, a->src_insecure),
+		      target_flags = side_flags(a, a->dest_creds, a->dest_insecure);
+	RegistrySettings source_settings;
 	_cleanup_(registry_session_close) RegistrySession session = {0};
+	_cleanup_(registry_freep) Registry *source = NULL;
 	_cleanup_(platform_done) Platform platform = {0};
 	_cleanup_(pool_freep) Pool *pool = NULL;
 	CopyRun run = {.args = a, .options = {.referrers = a->referrers}};
@@ -163,7 +187,11 @@ static int run_copy(CmdCtx *ctx, void *options, const StrVec *operands, Err **er
 	int r = check_args(a, err);
 	if (r == 0)
 		r = registry_session_open(
-			&a->registry, a->quiet, a->progress, "Copying", &session, err);
+			&target_flags, a->quiet, a->progress, "Copying", &session, err);
+	if (r == 0)
+		r = registry_flags_settings(&source_flags, &source_settings, err);
+	if (r == 0)
+		r = registry_new(&source_settings, session.progress, &source, err);
 	if (r == 0 && a->platform)
 		r = platform_argument(a->platform, &platform, err);
 	if (r == 0 && a->compression)
@@ -174,7 +202,8 @@ static int run_copy(CmdCtx *ctx, void *options, const StrVec *operands, Err **er
 	run.options.platform = a->platform ? &platform : NULL;
 	run.options.recompress = a->compression != NULL;
 	run.options.pool = pool = a->compression ? pool_new(0) : NULL;
-	run.context = (TransportContext){ctx->store, session.registry, session.progress};
+	run.source_context = (TransportContext){ctx->store, source, session.progress};
+	run.target_context = (TransportContext){ctx->store, session.registry, session.progress};
 	run.from = operands->items[0];
 	run.to = operands->items[1];
 	r = copy_between(&run, err);

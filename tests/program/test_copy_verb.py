@@ -183,3 +183,20 @@ def test_the_store_both_ways(based, server, tmp_path):
         assert "index.json" in tar.getnames()
     assert "'none'" in based.fails(7, "copy", "none", "other")
     assert "contradict" in based.fails(2, "copy", "base", "x", "--platform", "linux/amd64", "--all-platforms")
+
+
+def test_two_sides_with_their_own_credentials(based, source, tmp_path):
+    """Each side's are asked for by its own flag; TLS of one side is checked while the other's is not."""
+    _, name, index, _ = source
+    cert, key = serving.certificate(tmp_path)
+    (tmp_path / "a").mkdir()
+    users = [serving.htpasswd(tmp_path / "users1", "ann", "one"), serving.htpasswd(tmp_path / "users2", "bob", "two")]
+    first = serving.Server(Cruet(tmp_path / "a/first"), "--htpasswd", users[0])
+    second = serving.Server(Cruet(tmp_path / "a/second"), "--htpasswd", users[1], "--tls-cert", cert, "--tls-key", key)
+    one, two = f"docker://{first.host}/x:1", f"docker://{second.host}/y:1"
+    based.run("copy", "--dest-creds", "ann:one", f"docker://{name}:1", one)
+    based.fails(4, "copy", "--src-creds", "ann:one", "--dest-tls-verify=false", one, two)
+    based.fails(5, "copy", "--src-creds", "ann:one", "--dest-creds", "bob:two", one, two)
+    based.run("copy", "--src-creds", "ann:one", "--dest-creds", "bob:two", "--dest-tls-verify=false", one, two)
+    assert digest(index) in based.run("digest", "--creds", "bob:two", "--tls-verify=false", two).out
+    assert first.stop() == second.stop() == 0
