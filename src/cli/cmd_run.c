@@ -217,6 +217,7 @@ static int fill_rootfs(
 {
 	LayerStack stack;
 	layer_stack_init(&stack);
+	stack.unpack = true;
 	_cleanup_(pool_freep) Pool *pool = pool_new(0);
 	int r = layer_stack_push_image(&stack, s, image, err);
 	if (r == 0)

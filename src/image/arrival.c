@@ -1,10 +1,13 @@
 #include "image/arrival.h"
 
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/pool.h"
 #include "image/ingest.h"
+
+#define CHUNK (256 * 1024)
 
 /* Between those who write the file and the one who reads it. */
 typedef struct Arrival {
@@ -15,6 +18,7 @@ typedef struct Arrival {
 	unsigned progress_id;
 	int fd;
 	uint64_t fetched; /* at the end of the fetch: whole up to there */
+	LayerUse use;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	uint64_t prefix; /* readable */
@@ -22,10 +26,14 @@ typedef struct Arrival {
 	bool unwanted;   /* the reader has given up */
 } Arrival;
 
+static uint64_t arrived; /* bytes of all layers, by all threads */
+
 static bool on_grown(void *arg, uint64_t prefix)
 {
 	Arrival *a = arg;
 	pthread_mutex_lock(&a->mutex);
+	if (prefix > a->prefix)
+		__atomic_add_fetch(&arrived, prefix - a->prefix, __ATOMIC_RELAXED);
 	a->prefix = MAX(a->prefix, prefix);
 	bool wanted = !a->unwanted;
 	pthread_cond_signal(&a->changed);
@@ -91,15 +99,69 @@ static Reader *arrival_reader(Arrival *a)
 	return &x->reader;
 }
 
+/* ---- links faster than inflating ---- */
+
+#define PROBE_SECONDS 0.25
+#define FAST_RATE     160e6      /* bytes a second: what two processors inflate, hash and receive */
+#define SMALL         (8u << 20) /* looked into in any case */
+
+static double clock_seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Watches the beginning. What arrives meanwhile is not lost for the reader, who is quicker than a link that is not fast. */
+static bool link_is_fast(Arrival *a)
+{
+	if (a->use != LAYER_KEPT || a->layer->size < SMALL)
+		return false;
+	double start = clock_seconds(), passed = 0;
+	uint64_t before = __atomic_load_n(&arrived, __ATOMIC_RELAXED);
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)(PROBE_SECONDS * 1e9);
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&a->mutex);
+	while (!a->ended && (passed = clock_seconds() - start) < PROBE_SECONDS)
+		if (pthread_cond_timedwait(&a->changed, &a->mutex, &until) == ETIMEDOUT)
+			break;
+	pthread_mutex_unlock(&a->mutex);
+	passed = clock_seconds() - start;
+	uint64_t bytes = __atomic_load_n(&arrived, __ATOMIC_RELAXED) - before;
+	return (double)bytes > FAST_RATE * passed;
+}
+
+/* Its digest only. */
+static int read_through(Arrival *a, Err **err)
+{
+	Digest real;
+	_cleanup_(reader_freep) Reader *in = digest_reader_new(arrival_reader(a));
+	_cleanup_free_ char *chunk = xmalloc(CHUNK);
+	ssize_t n;
+	while ((n = reader_read(in, chunk, CHUNK, err)) > 0)
+		;
+	if (n < 0)
+		return (int)n;
+	digest_reader_result(in, &real, NULL);
+	if (digest_eq(&real, &a->layer->digest))
+		return 0;
+	return err_set(err, ERR_DIGEST, "the blob really has the digest %s", digest_str(&real).s);
+}
+
 /* One thread brings it, this one reads; the fetch's error is the cause when both fail. */
-static int bring(Arrival *a, const Digest *diff_id, Writer *copy, Err **err)
+static int bring(Arrival *a, const Digest *diff_id, const LayerStack *below, Err **err)
 {
 	_cleanup_err_ Err *of_fetch = NULL, *of_reader = NULL;
 	pthread_mutex_init(&a->mutex, NULL);
 	pthread_cond_init(&a->changed, NULL);
 	a->prefix = a->fetched;
 	Job *job = thread_start("arrival", fetch, a);
-	int r = layers_make_index(a->store, arrival_reader(a), a->layer, diff_id, copy, &of_reader);
+	int r = link_is_fast(a) ? read_through(a, &of_reader)
+				: layers_make_index(a->store, arrival_reader(a), a->layer, diff_id,
+					  below, &of_reader);
 	pthread_mutex_lock(&a->mutex);
 	a->unwanted = r < 0;
 	pthread_mutex_unlock(&a->mutex);
@@ -128,23 +190,8 @@ static bool stack_below(
 	return true;
 }
 
-/* And unpacks it when there is something below to stand on; what went wrong there is the cause of the rest. */
-static int bring_and_unpack(Arrival *a, const Digest *diff_id, const LayerStack *below, Err **err)
-{
-	TreeUnpack *unpack = NULL;
-	_cleanup_err_ Err *of_bring = NULL, *of_unpack = NULL;
-	int r = below ? tree_unpack_begin(below, a->store, diff_id, &unpack, err) : 0;
-	if (r < 0)
-		return r;
-	r = bring(a, diff_id, unpack ? tree_unpack_sink(unpack) : NULL, &of_bring);
-	int unpacked = tree_unpack_end(unpack, r == 0, &of_unpack);
-	if (unpacked < 0 && (r == 0 || unpacked != -ERR_CANCELLED))
-		return err_move(err, &of_unpack);
-	return err_move(err, &of_bring);
-}
-
 static int arrive(Store *s, Repository *from, const Descriptor *layer, const Digest *diff_id,
-	const LayerStack *below, Progress *progress, unsigned progress_id, Err **err)
+	LayerUse use, const LayerStack *below, Progress *progress, unsigned progress_id, Err **err)
 {
 	_cleanup_(partial_blob_freep) PartialBlob *partial = NULL;
 	_cleanup_(index_freep) Index *index = NULL;
@@ -156,7 +203,7 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 			return r;
 	}
 	if (is_here(s, layer)) /* always, or since another process was waited for */
-		return layers_index(s, layer, diff_id, &index, err);
+		return use == LAYER_KEPT ? 0 : layers_index(s, layer, diff_id, NULL, &index, err);
 	for (;;) {
 		_cleanup_err_ Err *e = NULL;
 		uint64_t old = MIN(prefix, layer->size);
@@ -166,8 +213,9 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 			.progress = progress,
 			.progress_id = progress_id,
 			.fd = partial_blob_fd(partial),
-			.fetched = old};
-		if (bring_and_unpack(&a, diff_id, below, &e) == 0)
+			.fetched = old,
+			.use = use};
+		if (bring(&a, diff_id, below, &e) == 0)
 			return partial_blob_commit(partial, layer->size, err);
 		bool wrong =
 			err_is(e, ERR_DIGEST) || err_is(e, ERR_CORRUPT) || err_is(e, ERR_LIMIT);
@@ -182,7 +230,7 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 }
 
 int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Digest *diff_ids,
-	size_t i, bool unpack, Progress *progress, Err **err)
+	size_t i, LayerUse use, Progress *progress, Err **err)
 {
 	const Descriptor *layer = &layers[i];
 	LayerStack below;
@@ -192,10 +240,11 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Dig
 	bool known = is_here(s, layer);
 	progress_state(progress, id, name, known ? PROGRESS_CACHED : PROGRESS_STARTED, NULL);
 	layer_stack_init(&below);
-	unpack = unpack && diff_ids && stack_below(s, layers, diff_ids, i, &below);
-	int r = diff_ids
-		? arrive(s, from, layer, &diff_ids[i], unpack ? &below : NULL, progress, id, &e)
-		: blob_arrive(s, from, layer, &e);
+	bool unpack =
+		use == LAYER_UNPACKED && diff_ids && stack_below(s, layers, diff_ids, i, &below);
+	int r = diff_ids ? arrive(s, from, layer, &diff_ids[i], use, unpack ? &below : NULL,
+				   progress, id, &e)
+			 : blob_arrive(s, from, layer, &e);
 	layer_stack_done(&below);
 	if (!known || r < 0)
 		progress_state(progress, id, name, r < 0 ? PROGRESS_FAILED : PROGRESS_DONE, e);

@@ -5,6 +5,7 @@
 
 #include "image/blocks.h"
 #include "image/ingest.h"
+#include "image/tree_unpack.h"
 #include "sys/lock.h"
 
 static int open_index(Store *s, const Digest *diff_id, Index **ret, Err **err)
@@ -56,7 +57,7 @@ static Reader *tee_reader(Reader *source, Writer *copy)
 	return &t->base;
 }
 
-int layers_make_index(Store *s, Reader *compressed, const Descriptor *layer, const Digest *diff_id,
+static int index_blob(Store *s, Reader *compressed, const Descriptor *layer, const Digest *diff_id,
 	Writer *copy, Err **err)
 {
 	_cleanup_(index_builder_freep) IndexBuilder *builder = index_builder_new();
@@ -97,29 +98,42 @@ int layers_make_index(Store *s, Reader *compressed, const Descriptor *layer, con
 	return r;
 }
 
-/* Reads the whole blob once. */
-static int make_index(Store *s, const Descriptor *layer, const Digest *diff_id, Err **err)
+int layers_make_index(Store *s, Reader *compressed, const Descriptor *layer, const Digest *diff_id,
+	const LayerStack *below, Err **err)
 {
-	int fd = -1;
-	int r = store_blob_open(s, &layer->digest, &fd, err);
-	return r < 0 ? r
-		     : layers_make_index(s, fd_reader_new(fd, true, digest_str(&layer->digest).s),
-			       layer, diff_id, NULL, err);
+	TreeUnpack *unpack = NULL;
+	_cleanup_err_ Err *of_index = NULL, *of_unpack = NULL;
+	int r = below ? tree_unpack_begin(below, s, diff_id, &unpack, err) : 0;
+	if (r < 0) {
+		reader_free(compressed);
+		return r;
+	}
+	r = index_blob(
+		s, compressed, layer, diff_id, unpack ? tree_unpack_sink(unpack) : NULL, &of_index);
+	int unpacked = tree_unpack_end(unpack, r == 0, &of_unpack);
+	/* what went wrong there is the cause of the rest, unless it was cut off itself */
+	bool cause = unpacked < 0 && (r == 0 || unpacked != -ERR_CANCELLED);
+	return err_move(err, cause ? &of_unpack : &of_index);
 }
 
-int layers_index(Store *s, const Descriptor *layer, const Digest *diff_id, Index **ret, Err **err)
+int layers_index(Store *s, const Descriptor *layer, const Digest *diff_id, const LayerStack *below,
+	Index **ret, Err **err)
 {
 	if (open_index(s, diff_id, ret, NULL) == 0)
 		return 0;
 	ERR_SCOPE(err, "Layer %s", digest_str(&layer->digest).s);
 	_cleanup_free_ char *name = xasprintf("locks/layer-%s", digest_hex(diff_id).s);
 	_cleanup_close_ int lock = -1;
+	int fd = -1;
 	int r = lock_take(store_fd(s), name, LOCK_EXCLUSIVE, &lock, err);
 	if (r < 0)
 		return r;
 	if (open_index(s, diff_id, ret, NULL) == 0) /* another process was faster */
 		return 0;
-	r = make_index(s, layer, diff_id, err);
+	r = store_blob_open(s, &layer->digest, &fd, err);
+	if (r == 0)
+		r = layers_make_index(s, fd_reader_new(fd, true, digest_str(&layer->digest).s),
+			layer, diff_id, below, err);
 	return r < 0 ? r : open_index(s, diff_id, ret, err);
 }
 

@@ -16,25 +16,30 @@
 #include "image/remote.h"
 #include "layer/layerfile.h"
 
-/* Index of a layer, made from its blob when there is none yet (diffID verified: ERR_DIGEST). */
-int layers_index(Store *s, const Descriptor *layer, const Digest *diff_id, Index **ret, Err **err)
-	_warn_unused_;
+typedef struct LayerStack LayerStack;
+
+/* Index of a layer, made from its blob when there is none yet (diffID verified: ERR_DIGEST). below: as
+ * layers_make_index. */
+int layers_index(Store *s, const Descriptor *layer, const Digest *diff_id, const LayerStack *below,
+	Index **ret, Err **err) _warn_unused_;
 
 bool layers_has_index(Store *s, const Digest *diff_id);
 /* The same out of the blob's bytes as they come (owned): they and the tar in them must have the digests promised
- * (ERR_DIGEST). */
+ * (ERR_DIGEST). below (may be NULL): the indexed layers of the stack are those under it, and it is unpacked in the same
+ * pass. */
 int layers_make_index(Store *s, Reader *compressed, const Descriptor *layer, const Digest *diff_id,
-	Writer *copy /* of the tar; borrowed, not finished; or NULL */, Err **err) _warn_unused_;
+	const LayerStack *below, Err **err) _warn_unused_;
 
 /* A stack of layers with its merged tree; grows while a stage is built. */
-typedef struct LayerStack {
+struct LayerStack {
 	Descriptors layers; /* owned copies */
 	VEC(Digest) diff_ids;
 	VEC(Index *)
 	indexes;              /* owned; fewer than layers while some are left in their registry */
 	Tree *tree;           /* over the indexes; NULL while empty is not allowed: made by init */
 	RemoteLayers *remote; /* where layers may be that are not here; borrowed, or NULL */
-} LayerStack;
+	bool unpack;          /* what has to be indexed is unpacked in the same pass */
+};
 void layer_stack_init(LayerStack *k); /* without remote */
 /* A layer that is neither indexed nor here, and those above it, wait for layer_stack_load if there is a remote. */
 int layer_stack_push(LayerStack *k, Store *s, const Descriptor *layer, const Digest *diff_id,
@@ -60,14 +65,6 @@ int layer_stack_read_file(const LayerStack *k, Store *s, const char *path, size_
  * complete. */
 int layer_stack_trees(const LayerStack *k, Store *s, Pool *pool, Progress *progress,
 	StrVec *ret_lowers, Err **err) _warn_unused_;
-/* The tree of one layer made while its tar passes by: what is written to the sink is unpacked on a thread of its own.
- * below: the layers under it, with their tree; borrowed until the end. *ret NULL: there is one, or somebody makes it. */
-typedef struct TreeUnpack TreeUnpack;
-int tree_unpack_begin(const LayerStack *below, Store *s, const Digest *diff_id, TreeUnpack **ret,
-	Err **err) _warn_unused_;
-Writer *tree_unpack_sink(TreeUnpack *t); /* borrowed */
-/* verified: the tar had the digest it should, so that the tree is kept. Frees t, which may be NULL. */
-int tree_unpack_end(TreeUnpack *t, bool verified, Err **err) _warn_unused_;
 /* Makes dir (on the store's file system; e.g. a RUN's upper directory) the unpacked tree of the whole stack's
  * top layer, by rename; no-op (dir removed) when there is one already. */
 int layer_stack_adopt_tree(const LayerStack *k, Store *s, int dirfd, const char *dir, Err **err)

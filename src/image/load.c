@@ -76,7 +76,7 @@ static int check_layer(void *arg, Err **err)
 {
 	CheckJob *j = arg;
 	_cleanup_(index_freep) Index *index = NULL;
-	return layers_index(j->store, j->layer, j->diff_id, &index, err);
+	return layers_index(j->store, j->layer, j->diff_id, NULL, &index, err);
 }
 
 static int check_layers(Load *l, const Manifest *m, const ImageConfig *c, Err **err)
@@ -343,7 +343,7 @@ static int load_docker_layer(Load *l, const char *member, const Digest *diff_id,
 	_cleanup_(index_freep) Index *index = NULL;
 	r = ingest_blob(l->store, body, NULL, UINT64_MAX, &d.digest, &d.size, err);
 	if (r == 0)
-		r = layers_index(l->store, &d, diff_id, &index, err);
+		r = layers_index(l->store, &d, diff_id, NULL, &index, err);
 	if (r < 0)
 		descriptor_done(&d);
 	else

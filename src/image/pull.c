@@ -28,8 +28,8 @@ static int arrive(void *arg, size_t i, Err **err)
 	const Layers *l = arg;
 	const Pull *p = l->pull;
 	return layer_arrive(p->store, p->repository, l->manifest->layers.items,
-		l->config ? l->config->diff_ids.items : NULL, i, p->options->unpack,
-		p->options->progress, err);
+		l->config ? l->config->diff_ids.items : NULL, i,
+		p->options->unpack ? LAYER_UNPACKED : LAYER_KEPT, p->options->progress, err);
 }
 
 /* Trees that were not made on the way. */

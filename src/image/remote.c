@@ -123,10 +123,10 @@ static int bring_one(void *arg, size_t n, Err **err)
 	if (!find_layer(r, &b->layers[i].digest, &known))
 		return 0;
 	if (b->diff_ids)
-		return layer_arrive(r->store, known.repository, b->layers, b->diff_ids, i, true,
-			r->progress, err);
-	return layer_arrive(r->store, known.repository, &b->layers[i], &known.diff_id, 0, false,
-		r->progress, err);
+		return layer_arrive(r->store, known.repository, b->layers, b->diff_ids, i,
+			LAYER_UNPACKED, r->progress, err);
+	return layer_arrive(r->store, known.repository, &b->layers[i], &known.diff_id, 0,
+		LAYER_INDEXED, r->progress, err);
 }
 
 int remote_layers_bring(

@@ -106,7 +106,7 @@ static int docker_layer(
 			layers, json_sprintf("blobs/sha256/%s", digest_hex(&layer->digest).s));
 		return 0;
 	}
-	int r = layers_index(v->store, layer, diff_id, &index, err);
+	int r = layers_index(v->store, layer, diff_id, NULL, &index, err);
 	if (r < 0)
 		return r;
 	PlainLayer *p = xnew(PlainLayer);

@@ -4,7 +4,7 @@ int layer_unpacked_size(
 	Store *s, const Descriptor *layer, const Digest *diff_id, uint64_t *ret, Err **err)
 {
 	_cleanup_(index_freep) Index *index = NULL;
-	int r = layers_index(s, layer, diff_id, &index, err);
+	int r = layers_index(s, layer, diff_id, NULL, &index, err);
 	if (r == 0)
 		*ret = index_unpacked_size(index);
 	return r;
@@ -19,7 +19,7 @@ int image_sizes(Store *s, const StoreImage *image, ImageSizes *ret, Err **err)
 		if (i >= image->config.diff_ids.len)
 			return err_set(err, ERR_CORRUPT,
 				"image config has fewer diff_ids than the manifest has layers");
-		int r = layers_index(s, layer, &image->config.diff_ids.items[i], &index, err);
+		int r = layers_index(s, layer, &image->config.diff_ids.items[i], NULL, &index, err);
 		if (r < 0)
 			return r;
 		sizes.compressed += layer->size;

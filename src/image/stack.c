@@ -21,7 +21,8 @@ static int index_layers(LayerStack *k, Store *s, bool all, Err **err)
 		if (!all && k->remote && !layers_has_index(s, &k->diff_ids.items[n]) &&
 			!store_blob_has(s, &layer->digest, NULL))
 			return 0;
-		int r = layers_index(s, layer, &k->diff_ids.items[n], &index, err);
+		int r = layers_index(
+			s, layer, &k->diff_ids.items[n], k->unpack ? k : NULL, &index, err);
 		if (r < 0)
 			return r;
 		vec_push(&k->indexes, index);

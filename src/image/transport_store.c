@@ -171,7 +171,7 @@ static int check_layers(Store *s, const OciDocument *document, Err **err)
 		_cleanup_(index_freep) Index *index = NULL;
 		if (media_type_is_layer(document->below.items[i].media_type))
 			r = layers_index(s, &document->below.items[i], &config.diff_ids.items[i],
-				&index, err);
+				NULL, &index, err);
 	}
 	return r;
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "image/layers.h"
+#include "image/tree_unpack.h"
 #include "sys/lock.h"
 #include "sys/userns.h"
 
@@ -130,13 +130,13 @@ int tree_unpack_begin(
 	const LayerStack *below, Store *s, const Digest *diff_id, TreeUnpack **ret, Err **err)
 {
 	TreeUnpack *t = xnew(TreeUnpack);
-	*t = (TreeUnpack){.job = {.stack = below, .store = s, .layer = below->layers.len},
+	*t = (TreeUnpack){.job = {.stack = below, .store = s, .layer = below->indexes.len},
 		.lock = -1,
 		.dir = -1};
 	*ret = NULL;
 	VEC(Digest) chain = {0};
-	vec_foreach (&below->diff_ids, d)
-		vec_push(&chain, *d);
+	for (size_t i = 0; i < below->indexes.len; i++)
+		vec_push(&chain, below->diff_ids.items[i]);
 	vec_push(&chain, *diff_id);
 	config_chain_id(chain.items, chain.len, &t->job.chain);
 	vec_done(&chain);

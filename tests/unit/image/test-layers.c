@@ -41,24 +41,25 @@ static void index_again(void **state _unused_)
 		unlink(path);
 		if (damage[i])
 			put(path, damage[i]);
-		ok(layers_index(store, &d, &diff_id, &index, err));
+		ok(layers_index(store, &d, &diff_id, NULL, &index, err));
 		assert_true(index_count(index) >= ARRAY_SIZE(base));
 		assert_true(index_find(index, STR("etc/only")) >= 0);
 	}
 	Index *none = NULL;
-	fails(ERR_DIGEST, digest_str(&other).s, layers_index(store, &d, &other, &none, err));
+	fails(ERR_DIGEST, digest_str(&other).s, layers_index(store, &d, &other, NULL, &none, err));
 	assert_int_equal(access(dir, F_OK), -1);
 	/* the index of one layer under the name of another is none */
 	_cleanup_free_ char *there = xasprintf("%s/index", dir);
 	assert_int_equal(mkdir(dir, 0755), 0);
 	assert_int_equal(link(path, there), 0);
-	fails(ERR_DIGEST, "", layers_index(store, &d, &other, &none, err));
+	fails(ERR_DIGEST, "", layers_index(store, &d, &other, NULL, &none, err));
 	unlink(path);
 	put(blob, "not what it was");
-	fails(ERR_CORRUPT, digest_str(&d.digest).s, layers_index(store, &d, &diff_id, &none, err));
+	fails(ERR_CORRUPT, digest_str(&d.digest).s,
+		layers_index(store, &d, &diff_id, NULL, &none, err));
 	unlink(blob);
 	fails(ERR_NOT_FOUND, digest_str(&d.digest).s,
-		layers_index(store, &d, &diff_id, &none, err));
+		layers_index(store, &d, &diff_id, NULL, &none, err));
 	assert_int_equal(access(path, F_OK), -1);
 	assert_null(none);
 	descriptor_done(&d);
