@@ -27,6 +27,7 @@ bench:
 	$(MAKE) all
 	bench/run
 	bench/serve
+	bench/transfer
 
 install: all
 	$(MESON) configure $(BUILD) --prefix $(PREFIX)

@@ -79,20 +79,20 @@ class Containerd:
 
 
 class Registry:
-    """A docker-registry of our own on loopback, over an empty directory."""
+    """A docker-registry of our own over an empty directory, on loopback unless it is started elsewhere (head: ip netns exec …)."""
 
-    def __init__(self, top):
+    def __init__(self, top, host=None, head=()):
         self.top = pathlib.Path(top)
         shutil.rmtree(self.top, ignore_errors=True)
         self.top.mkdir(parents=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self.host = f"127.0.0.1:{probe.getsockname()[1]}"
+            self.host = host or f"127.0.0.1:{probe.getsockname()[1]}"
         (self.top / "config.yml").write_text(
             f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {self.top}/data}}\n"
             f"  delete: {{enabled: true}}\nhttp: {{addr: '{self.host}'}}\n")
         self.log = open(self.top / "registry.log", "wb")
-        self.daemon = subprocess.Popen(["/usr/bin/docker-registry", "serve", self.top / "config.yml"], stdout=self.log, stderr=self.log)
+        self.daemon = subprocess.Popen([*head, "/usr/bin/docker-registry", "serve", self.top / "config.yml"], stdout=self.log, stderr=self.log)
         for _ in range(300):
             try:
                 urllib.request.urlopen(f"http://{self.host}/v2/").close()
