@@ -142,6 +142,12 @@ static unsigned max_tries(const Err *fault)
 	return fault->errnum == HTTP_FAULT_RESOLVE ? 2 : RETRY_MAX_TRIES;
 }
 
+bool endpoint_is_absent(Repository *p, const Endpoint *e)
+{
+	return e->mirror &&
+		__atomic_load_n(&host_state(p->registry, e->address)->absent, __ATOMIC_RELAXED);
+}
+
 /* ---- one endpoint ---- */
 
 typedef struct Attempt {
@@ -260,6 +266,18 @@ static bool fall_back_to_http(Attempt *a, const Err *e)
 	return true;
 }
 
+/* There are others to ask: who waits for a mirror that is not there wins nothing. */
+static bool give_up_mirror(const Attempt *a, const Err *e)
+{
+	HostState *host = host_state(a->repository->registry, a->endpoint->address);
+	bool reached = __atomic_load_n(&host->known, __ATOMIC_RELAXED) ||
+		(err_is(e, ERR_NET) && e->errnum == HTTP_FAULT_CUT);
+	if (!a->endpoint->mirror || reached || !http_fault_passes(e))
+		return false;
+	__atomic_store_n(&host->absent, true, __ATOMIC_RELAXED);
+	return true;
+}
+
 typedef enum Next { DONE, AGAIN } Next;
 
 /* What an answer asks for: a redirect to follow, credentials, patience. */
@@ -310,7 +328,8 @@ static int attempt_loop(Attempt *a, HttpResponse *ret, Err **err)
 			r = handle_answer(a, ret, &next, &e);
 		else if (fall_back_to_http(a, e))
 			r = 0;
-		else if (http_fault_passes(e) && !a->call->once && ++a->tries < max_tries(e)) {
+		else if (!give_up_mirror(a, e) && http_fault_passes(e) && !a->call->once &&
+			++a->tries < RETRY_MAX_TRIES) {
 			log_debug("registry", "%s; try %u", e->message, a->tries);
 			backoff_failed(host->backoff, a->tries - 1, -1);
 			r = 0;
@@ -406,7 +425,7 @@ int repository_call(Repository *p, unsigned can, const Call *call, const char *w
 {
 	_cleanup_err_ Err *last = NULL;
 	vec_foreach (&p->endpoints, e) {
-		if ((e->can & can) != can)
+		if ((e->can & can) != can || endpoint_is_absent(p, e))
 			continue;
 		if (last) {
 			progress_warn(p->registry->progress, NULL, 0, "%s", last->message);

@@ -132,6 +132,13 @@ static int read_head(const HttpResponse *answer, Descriptor *ret)
 	return 0;
 }
 
+/* Nobody was reached, or let us in: with another method it would be the same. */
+static bool is_final(const Err *e)
+{
+	return (err_is(e, ERR_NET) && e->errnum != 0) || err_is(e, ERR_TIMEOUT) ||
+		err_is(e, ERR_AUTH) || err_is(e, ERR_CANCELLED);
+}
+
 int repository_manifest(
 	Repository *p, const char *target, Descriptor *ret, Buf *ret_bytes, Err **err)
 {
@@ -150,10 +157,12 @@ int repository_manifest(
 	accept_manifests(&headers);
 	int r;
 	if (!ret_bytes) {
-		r = repository_call(p, can, &call, what, &answer, NULL, NULL, NULL);
-		if (r == 0 && read_head(&answer, ret) == 0) {
+		_cleanup_err_ Err *why = NULL;
+		r = repository_call(p, can, &call, what, &answer, NULL, NULL, &why);
+		bool asked = r == 0 && read_head(&answer, ret) == 0;
+		if (asked || (r < 0 && is_final(why))) {
 			strvec_done(&headers);
-			return 0;
+			return err_move(err, &why);
 		}
 		/* old registries know no HEAD here; and a refusal's reason stands in a body */
 		http_response_done(&answer);

@@ -226,7 +226,7 @@ def test_client_certificates(made, user, client):
     put(hosts / client.host / "hosts.toml", f'server = "https://{client.host}"\nca = "{client.ca}"\n'
         f'client = [["{client.certs}/client.cert", "{client.certs}/client.key"]]\n')
     (folder / "client.key").rename(folder / "other.key")
-    assert "client.cert" in user.fails(7, "digest", f"docker://{name}")
+    assert "client.cert" in user.fails(8, "digest", f"docker://{name}")
     assert user.run("digest", "--hosts-dir", hosts, f"docker://{name}").out.strip() == digest
 
 
@@ -440,6 +440,7 @@ def skopeo_digest(name, conf):
     """What skopeo finds under the name with that registries.conf."""
     done = subprocess.run(["skopeo", "inspect", f"docker://{name}"], env=dict(os.environ, CONTAINERS_REGISTRIES_CONF=str(conf)),
                           capture_output=True, check=False)
+    print(done.stderr.decode())
     return json.loads(done.stdout)["Digest"] if done.returncode == 0 else None
 
 
