@@ -136,16 +136,16 @@ int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what
 	return -(int)code;
 }
 
-/* A name that nobody knows is mostly misspelt. */
-static unsigned max_tries(const Err *fault)
-{
-	return fault->errnum == HTTP_FAULT_RESOLVE ? 2 : RETRY_MAX_TRIES;
-}
-
 bool endpoint_is_absent(Repository *p, const Endpoint *e)
 {
 	return e->mirror &&
 		__atomic_load_n(&host_state(p->registry, e->address)->absent, __ATOMIC_RELAXED);
+}
+
+bool fault_is_final(const Err *err)
+{
+	return (err_is(err, ERR_NET) && err->errnum != 0) || err_is(err, ERR_TIMEOUT) ||
+		err_is(err, ERR_AUTH) || err_is(err, ERR_CANCELLED);
 }
 
 /* ---- one endpoint ---- */
@@ -266,16 +266,23 @@ static bool fall_back_to_http(Attempt *a, const Err *e)
 	return true;
 }
 
-/* There are others to ask: who waits for a mirror that is not there wins nothing. */
-static bool give_up_mirror(const Attempt *a, const Err *e)
+/* How often a failure of the way there is worth a try. A mirror that is not there is none: there are others to ask. */
+static unsigned tries_for(const Attempt *a, const Err *e)
 {
 	HostState *host = host_state(a->repository->registry, a->endpoint->address);
 	bool reached = __atomic_load_n(&host->known, __ATOMIC_RELAXED) ||
 		(err_is(e, ERR_NET) && e->errnum == HTTP_FAULT_CUT);
-	if (!a->endpoint->mirror || reached || !http_fault_passes(e))
-		return false;
-	__atomic_store_n(&host->absent, true, __ATOMIC_RELAXED);
-	return true;
+	if (!http_fault_passes(e))
+		return 0;
+	if (!reached && a->endpoint->mirror) {
+		__atomic_store_n(&host->absent, true, __ATOMIC_RELAXED);
+		return 0;
+	}
+	/* a name that nobody knows is mostly misspelt */
+	return a->call->once                         ? 0
+		: reached                            ? RETRY_MAX_TRIES
+		: e->errnum == HTTP_FAULT_RESOLVE ? RETRY_FIRST_TRIES - 1
+						     : RETRY_FIRST_TRIES;
 }
 
 typedef enum Next { DONE, AGAIN } Next;
@@ -328,8 +335,7 @@ static int attempt_loop(Attempt *a, HttpResponse *ret, Err **err)
 			r = handle_answer(a, ret, &next, &e);
 		else if (fall_back_to_http(a, e))
 			r = 0;
-		else if (!give_up_mirror(a, e) && http_fault_passes(e) && !a->call->once &&
-			++a->tries < RETRY_MAX_TRIES) {
+		else if (++a->tries < tries_for(a, e)) {
 			log_debug("registry", "%s; try %u", e->message, a->tries);
 			backoff_failed(host->backoff, a->tries - 1, -1);
 			r = 0;
@@ -355,6 +361,8 @@ static void explain(const Attempt *a, Err **err)
 		if (fault == HTTP_FAULT_TLS)
 			err_hint(err,
 				"--ca-file FILE or certs.d names a private CA; --tls-verify=false does without");
+		else if (fault == HTTP_FAULT_CLIENT)
+			err_hint(err, "X.cert and X.key in certs.d or --cert-dir DIR are ours");
 		else if (fault == HTTP_FAULT_NO_TLS)
 			err_hint(err, "the server speaks no TLS: --plain-http");
 		else if (fault == HTTP_FAULT_RESOLVE || fault == HTTP_FAULT_CONNECT)

@@ -307,8 +307,17 @@ static bool speaks_no_tls(const char *text)
 		strstr(text, "record layer failure");
 }
 
+/* The other side's alert about our certificate, or that there is none; with TLS 1.3 it comes after the greeting. */
+static bool wants_certificate(const char *text)
+{
+	const char *alert = strstr(text, " alert ");
+	return alert && (strstr(alert, "certificate") || strstr(alert, "unknown ca"));
+}
+
 static HttpFault fault_of(CURLcode rc, const char *text)
 {
+	if (wants_certificate(text))
+		return HTTP_FAULT_CLIENT;
 	if (rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_RESOLVE_PROXY)
 		return HTTP_FAULT_RESOLVE;
 	if (rc == CURLE_COULDNT_CONNECT)
@@ -331,9 +340,13 @@ static int transfer_error(const Exchange *x, CURLcode rc, Err **err)
 		return cancel_check(err);
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		return err_set(err, ERR_TIMEOUT, "%s", text);
-	err_set(err, ERR_NET, "%s", text);
+	HttpFault fault = fault_of(rc, text);
+	if (fault == HTTP_FAULT_CLIENT)
+		err_set(err, ERR_NET, "the server wants a client certificate that it trusts");
+	else
+		err_set(err, ERR_NET, "%s", text);
 	if (err && *err)
-		(*err)->errnum = (int)fault_of(rc, text);
+		(*err)->errnum = (int)fault;
 	return -ERR_NET;
 }
 

@@ -64,3 +64,8 @@ int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what
 int repository_call(Repository *p, unsigned can, const Call *call, const char *what,
 	HttpResponse *ret, const Endpoint **ret_endpoint, char **ret_url, Err **err) _warn_unused_;
 HostState *host_state(Registry *r, const char *address);
+/* Nobody was reached, or let us in: what is asked otherwise now would fail in the same way. */
+bool fault_is_final(const Err *err);
+/* repository_blob_known that tells such failures: 1, 0, or an error. */
+int repository_blob_ask(Repository *p, const Digest *d, uint64_t *ret_size, Err **err)
+	_warn_unused_;
