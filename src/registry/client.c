@@ -279,10 +279,10 @@ static unsigned tries_for(const Attempt *a, const Err *e)
 		return 0;
 	}
 	/* a name that nobody knows is mostly misspelt */
-	return a->call->once                         ? 0
-		: reached                            ? RETRY_MAX_TRIES
+	return a->call->once                      ? 0
+		: reached                         ? RETRY_MAX_TRIES
 		: e->errnum == HTTP_FAULT_RESOLVE ? RETRY_FIRST_TRIES - 1
-						     : RETRY_FIRST_TRIES;
+						  : RETRY_FIRST_TRIES;
 }
 
 typedef enum Next { DONE, AGAIN } Next;
