@@ -32,7 +32,7 @@ class Place:
         self.kind, self.top, self.tokens, http, more = kind, top, None, {}, {}
         self.certs = top / "certs"
         self.certs.mkdir()
-        if kind in ("tls", "client"):
+        if kind in ("tls", "client", "tokens over tls", "tokens over http"):
             self.ca = tokens.authority(top)
             cert, key = tokens.issued(top, "server", "subjectAltName=IP:127.0.0.1", "extendedKeyUsage=serverAuth")
             (self.certs / "ca.crt").write_bytes(self.ca.read_bytes())
@@ -43,12 +43,12 @@ class Place:
                 (self.certs / name).write_bytes(path.read_bytes())
         if kind == "htpasswd":
             more["auth"] = {"htpasswd": {"realm": "test", "path": str(serving.htpasswd(top / "users", "ann", SECRET))}}
-        if kind == "token":
-            self.tokens = tokens.TokenServer(top, USERS)
+        if kind.startswith("token"):
+            self.tokens = tokens.TokenServer(top, USERS, (cert, key) if kind == "tokens over tls" else None)
             more.update(self.tokens.configuration())
         self.registry = engines.Registry(top / "registry", http, **more)
         self.host = self.registry.host
-        self.secret = kind in ("htpasswd", "token")
+        self.secret = "auth" in more
         (top / "auth.json").write_text(json.dumps({"auths": {self.host: auth()} if self.secret else {}}))
         self.env = {"REGISTRY_AUTH_FILE": str(top / "auth.json")}
         self.flags = ["--cert-dir", self.certs] if "tls" in http else []
@@ -438,6 +438,21 @@ def test_identity_tokens(made, user, token, how):
     assert "refresh-me" not in user.fails(4, "digest", f"docker://{name}")
 
 
+def test_token_servers_with_tls(made, user, tmp_path_factory):
+    """A private authority is trusted for both; a registry with TLS cannot send anybody to a token server without."""
+    both, half = (Place(kind, tmp_path_factory.mktemp("both")) for kind in ("tokens over tls", "tokens over http"))
+    try:
+        name, digest = pushed(made, both, "both/app:1")
+        assert json.loads(both.skopeo("inspect", f"docker://{name}"))["Digest"] == digest
+        put(user.runtime / "containers/auth.json", {"auths": {both.host: auth(), half.host: auth()}})
+        assert user.run("pull", "-q", "--ca-file", both.ca, name).out.split()[1] == digest
+        assert "which does not" in user.fails(4, "digest", "--ca-file", half.ca, f"{half.host}/x:1")
+        assert half.tokens.asked == []
+    finally:
+        both.close()
+        half.close()
+
+
 # ---- mirrors ----
 
 def skopeo_digest(name, conf):
@@ -506,6 +521,7 @@ blocked = true
     told = user.fails(12, "pull", "hub.invalid/team/closed/app:1")
     assert "blocked" in told and f"{conf}:" in told
     assert skopeo_digest("hub.invalid/team/closed/app:1", conf) is None
+    user.run("tag", "hub.invalid/team/app:1", "hub.invalid/team/closed/app:1")
     user.fails(12, "push", "hub.invalid/team/closed/app:1")
     del user.env["CONTAINERS_REGISTRIES_CONF"]
     assert user.run("digest", "--registries-conf", conf, "docker://hub.invalid/team/app:1").out.strip() == digest

@@ -3,6 +3,7 @@ for servers and clients."""
 import base64
 import http.server
 import json
+import ssl
 import subprocess
 import threading
 import time
@@ -39,15 +40,20 @@ class TokenServer(http.server.ThreadingHTTPServer):
     """users: name → (password, actions allowed everywhere). Nobody may pull what is below public/."""
     issuer, service = "tokens of the tests", "registry of the tests"
 
-    def __init__(self, top, users):
+    def __init__(self, top, users, tls=None):
         super().__init__(("127.0.0.1", 0), Handler)
+        self.scheme = "https" if tls else "http"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         self.users, self.asked, self.refresh, self.key, self.cert = users, [], {}, top / "token.key", top / "token.crt"
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tokens", "-keyout", self.key, "-out", self.cert)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def configuration(self):
         """For docker-registry."""
-        return {"auth": {"token": {"realm": f"http://127.0.0.1:{self.server_port}/token", "service": self.service,
+        return {"auth": {"token": {"realm": f"{self.scheme}://127.0.0.1:{self.server_port}/token", "service": self.service,
                                    "issuer": self.issuer, "rootcertbundle": str(self.cert)}}}
 
     def scopes(self):
