@@ -216,11 +216,19 @@ static void add_header(Exchange *x, const char *line)
 	x->headers = x->http->curl->slist_append(x->headers, line);
 }
 
+static bool has_name(const char *line, const char *name)
+{
+	size_t n = strlen(name);
+	return strncasecmp(line, name, n) == 0 && line[n] == ':';
+}
+
+/* What the server asked for replaces what a file says. */
 static void set_headers(Exchange *x)
 {
 	const HttpRequest *q = x->request;
 	for (size_t i = 0; q->headers && i < q->headers->len; i++)
-		add_header(x, q->headers->items[i]);
+		if (!q->authorization || !has_name(q->headers->items[i], "Authorization"))
+			add_header(x, q->headers->items[i]);
 	if (q->authorization) {
 		_cleanup_free_ char *line = xasprintf("Authorization: %s", q->authorization);
 		add_header(x, line);
@@ -350,6 +358,19 @@ static int transfer_error(const Exchange *x, CURLcode rc, Err **err)
 	return -ERR_NET;
 }
 
+/* Files may add any header, with secrets under any name. */
+static void trace_header(const char *line)
+{
+	static const char *const ours[] = {
+		"Accept", "Accept-Encoding", "Content-Range", "Content-Type", "Range"};
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if (has_name(line, ours[i])) {
+			log_debug("registry", "> %s", line);
+			return;
+		}
+	log_debug("registry", "> %.*s: …", (int)strcspn(line, ":"), line);
+}
+
 static void trace_request(const HttpRequest *q)
 {
 	_cleanup_free_ char *url = url_shown(q->url);
@@ -359,7 +380,7 @@ static void trace_request(const HttpRequest *q)
 			: strncasecmp(q->authorization, "Basic", 5) == 0 ? "Basic …"
 									 : "Bearer …");
 	for (size_t i = 0; q->headers && i < q->headers->len; i++)
-		log_debug("registry", "> %s", q->headers->items[i]);
+		trace_header(q->headers->items[i]);
 }
 
 /* Values that give access to something. */

@@ -42,6 +42,7 @@ class Place:
             for path, name in zip(tokens.issued(top, "client", "extendedKeyUsage=clientAuth"), ("client.cert", "client.key")):
                 (self.certs / name).write_bytes(path.read_bytes())
         if kind == "htpasswd":
+            http["relativeurls"] = True
             more["auth"] = {"htpasswd": {"realm": "test", "path": str(serving.htpasswd(top / "users", "ann", SECRET))}}
         if kind.startswith("token"):
             self.tokens = tokens.TokenServer(top, USERS, (cert, key) if kind == "tokens over tls" else None)
@@ -550,6 +551,70 @@ def test_mirrors_of_hosts_toml(made, user, plain, tls, containerd, down, tmp_pat
     user.run("push", "-q", *flags, "name.invalid/to/server:1")
     assert json.loads(plain.skopeo("inspect", f"docker://{plain.host}/to/server:1"))["Digest"] == digest
     user.fails(7, "digest", *flags, "docker://name.invalid/hosts/none:1")
+
+
+def test_headers_of_hosts_toml(made, user, htpasswd):
+    """Credentials as containerd's users write them; they are in no trace. Those of a file of credentials replace wrong ones."""
+    name, digest = pushed(made, htpasswd, "header/app:1")
+    value = f"Basic {auth()['auth']}"
+    hosts = put(user.home / "hosts/_default/hosts.toml", f"""server = "http://{htpasswd.host}"
+[header]
+  Authorization = "{value}"
+  X-Key = ["k3y-one", "k3y-two"]
+""").parents[1]
+    done = user.run("--debug=registry", "pull", "-q", "--hosts-dir", hosts, name)
+    assert done.out.split()[1] == digest and "> X-Key: …" in done.err
+    assert auth()["auth"] not in done.err and "k3y" not in done.err
+    put(hosts / "_default/hosts.toml", f'server = "http://{htpasswd.host}"\n[header]\n  authorization = "Basic d3Jvbmc6b25l"\n')
+    user.fails(4, "digest", "--hosts-dir", hosts, f"docker://{name}")
+    put(user.runtime / "containers/auth.json", {"auths": {htpasswd.host: auth()}})
+    assert user.run("digest", "--hosts-dir", hosts, f"docker://{name}").out.strip() == digest
+
+
+def test_a_mirror_that_is_a_cache(made, user, plain, tmp_path):
+    """docker-registry as pull-through cache of another one: others may pull through it, nobody may push to it."""
+    _, digest = pushed(made, plain, "cached/app:1")
+    cache = engines.Registry(tmp_path / "cache", proxy={"remoteurl": f"http://{plain.host}"})
+    try:
+        conf = put(tmp_path / "registries.conf", f"""[[registry]]
+prefix = "{plain.host}"
+location = "{plain.host}"
+[[registry.mirror]]
+location = "{cache.host}"
+insecure = true
+""")
+        name = f"{plain.host}/cached/app:1"
+        traced = user.run("--debug=registry", "pull", "--registries-conf", conf, name)
+        assert traced.out.split()[1] == digest and f"> GET http://{plain.host}" not in traced.err
+        user.run("tag", name, f"{cache.host}/cached/app:2")
+        told = user.fails(11, "push", f"{cache.host}/cached/app:2")
+        assert told.count("cruet:") == 1 and "405" in told
+    finally:
+        cache.close()
+
+
+@pytest.mark.parametrize("who", ["docker", "skopeo"])
+def test_logins_of_others(made, user, guarded, docker, tmp_path, who):
+    """What their login wrote serves cruet, what cruet's login wrote serves them."""
+    name, digest = pushed(made, guarded, "login/others:1")
+    if who == "docker":
+        docker.call("login", guarded.host, "-u", "ann", "--password-stdin", input=SECRET.encode())
+        user.env["DOCKER_CONFIG"] = docker.env["DOCKER_CONFIG"]
+    else:
+        user.env["REGISTRY_AUTH_FILE"] = str(tmp_path / "skopeo.json")
+        subprocess.run(["skopeo", "login", "--tls-verify=false", "--authfile", tmp_path / "skopeo.json", "-u", "ann", "--password-stdin", guarded.host],
+                       input=SECRET.encode(), check=True, capture_output=True)
+    assert user.run("pull", "-q", name).out.split()[1] == digest
+    user.run("logout", guarded.host)
+    user.fails(4, "digest", f"docker://{name}")
+    user.run("login", "-u", "ann", "--password-stdin", guarded.host, input=SECRET.encode())
+    if who == "docker":
+        docker.call("pull", "-q", name)
+        docker.call("rmi", name)
+    else:
+        subprocess.run(["skopeo", "inspect", "--tls-verify=false", "--authfile", tmp_path / "skopeo.json", f"docker://{name}"],
+                       check=True, capture_output=True)
+    user.run("logout", guarded.host)
 
 
 def test_a_registry_that_is_down(user, down, base_tar):
