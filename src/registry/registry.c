@@ -225,7 +225,7 @@ int repository_blob_ask(Repository *p, const Digest *d, uint64_t *ret_size, Err 
 	Call call = {.method = "HEAD", .path = path, .actions = p->push ? "pull,push" : "pull"};
 	unsigned can = p->push ? ENDPOINT_PUSH : ENDPOINT_PULL;
 	_cleanup_err_ Err *why = NULL;
-	if (repository_call(p, can, &call, "blob", &answer, NULL, NULL, &why) < 0)
+	if (repository_call(p, can, &call, "asking for it", &answer, NULL, NULL, &why) < 0)
 		return fault_is_final(why) ? err_move(err, &why) : 0;
 	const char *length = http_header(&answer, "content-length");
 	uint64_t size = UINT64_MAX;

@@ -346,6 +346,8 @@ def test_wrong_passwords_are_not_told(user, guarded, base_tar, args):
     assert not guarded.tokens or 1 <= len(guarded.tokens.scopes()) <= 2  # some lock accounts
     traced = user.fails(4, "--debug=registry", *args, **more)
     assert quiet.count("cruet:") == 1 and "hint:" in quiet and guarded.host in quiet
+    if args[0] == "login":
+        assert "refuses the credentials of user 'ann'" in quiet and "cruet login" not in quiet
     for secret in (wrong, SECRET):
         for form in (secret, auth("ann", secret)["auth"]):
             assert form not in quiet + traced
