@@ -261,6 +261,8 @@ static int refused(const Account *a, const Endpoint *e, const char *who, long st
 			"%s gives nothing to somebody without credentials (status %ld)", who,
 			status);
 	err_hint(err, "'cruet login %s'; or the repository does not exist", e->host);
+	if (err && *err)
+		(*err)->errnum = AUTH_REFUSED;
 	return -ERR_AUTH;
 }
 

@@ -144,8 +144,10 @@ bool endpoint_is_absent(Repository *p, const Endpoint *e)
 
 bool fault_is_final(const Err *err)
 {
-	return (err_is(err, ERR_NET) && err->errnum != 0) || err_is(err, ERR_TIMEOUT) ||
-		err_is(err, ERR_AUTH) || err_is(err, ERR_CANCELLED);
+	/* some that stand between cut what they do not know */
+	bool no_way = err_is(err, ERR_NET) && err->errnum != 0 && err->errnum != HTTP_FAULT_CUT;
+	return no_way || err_is(err, ERR_TIMEOUT) || err_is(err, ERR_CANCELLED) ||
+		(err_is(err, ERR_AUTH) && err->errnum == AUTH_REFUSED);
 }
 
 /* ---- one endpoint ---- */
