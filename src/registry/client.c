@@ -7,8 +7,9 @@
 #include "registry/registry_int.h"
 #include "registry/url.h"
 
-#define MAX_REDIRECTS 5
-#define MAX_WARNING   4096 /* bytes of a Warning header that are shown */
+#define ABSENT_SECONDS 300 /* for so long a mirror is passed over; a server lives longer */
+#define MAX_REDIRECTS  5
+#define MAX_WARNING    4096 /* bytes of a Warning header that are shown */
 
 static void host_free(void *p)
 {
@@ -139,7 +140,8 @@ int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what
 bool endpoint_is_absent(Repository *p, const Endpoint *e)
 {
 	return e->mirror &&
-		__atomic_load_n(&host_state(p->registry, e->address)->absent, __ATOMIC_RELAXED);
+		__atomic_load_n(&host_state(p->registry, e->address)->absent_until,
+			__ATOMIC_RELAXED) > time_now();
 }
 
 bool fault_is_final(const Err *err)
@@ -277,7 +279,8 @@ static unsigned tries_for(const Attempt *a, const Err *e)
 	if (!http_fault_passes(e))
 		return 0;
 	if (!reached && a->endpoint->mirror) {
-		__atomic_store_n(&host->absent, true, __ATOMIC_RELAXED);
+		__atomic_store_n(
+			&host->absent_until, time_now() + ABSENT_SECONDS, __ATOMIC_RELAXED);
 		return 0;
 	}
 	/* a name that nobody knows is mostly misspelt */

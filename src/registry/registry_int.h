@@ -12,9 +12,9 @@
 
 typedef struct HostState {
 	Backoff *backoff;
-	bool plain;  /* SCHEME_HTTPS_OR_HTTP: it turned out to speak no TLS */
-	bool known;  /* … one of the two worked */
-	bool absent; /* a mirror that did not answer when it was first asked: not asked again */
+	bool plain;           /* SCHEME_HTTPS_OR_HTTP: it turned out to speak no TLS */
+	bool known;           /* … one of the two worked */
+	int64_t absent_until; /* a mirror that did not answer when it was first asked */
 } HostState;
 
 struct Registry {
