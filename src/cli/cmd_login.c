@@ -101,7 +101,11 @@ static int prove(
 	RegistrySettings with = *settings;
 	with.creds = creds;
 	int r = registry_new(&with, NULL, &registry, err);
-	return r < 0 ? r : registry_ping(registry, host, err);
+	if (r == 0)
+		r = registry_ping(registry, host, err);
+	if (r == -ERR_AUTH)
+		err_hint(err, "some registries want a token here instead of the password");
+	return r;
 }
 
 static int log_in(const LoginOptions *o, const char *operand, Credentials *c, Err **err)

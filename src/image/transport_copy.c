@@ -297,7 +297,8 @@ int image_copy(const TransportContext *context, Transport *source, const char *f
 		r = transport_open(context, "recompressed", TRANSPORT_SOURCE, &c.store, err);
 	if (r == 0) {
 		DigestStr digest = digest_str(&d.digest);
-		r = copy_tree(&c, &d, &bytes, to ? to : digest.s, 0, err);
+		const char *name = to || options->part ? to : digest.s;
+		r = copy_tree(&c, &d, &bytes, name, 0, err);
 	}
 	transport_free(c.store);
 	map_done(&c.seen);

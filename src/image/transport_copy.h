@@ -11,7 +11,8 @@
 typedef struct CopyOptions {
 	const Platform *platform; /* the one image for it out of an index; NULL: all of the index */
 	bool referrers;           /* what refers to the image too, and cosign's tags */
-	bool recompress;          /* layers that are compressed otherwise: digests change */
+	bool part;       /* of an index that follows: without a tag it has no name at all */
+	bool recompress; /* layers that are compressed otherwise: digests change */
 	Compression compression;
 	int level;
 	Pool *pool; /* for recompression */

@@ -184,8 +184,7 @@ void image_index_done(ImageIndex *i)
 	*i = (ImageIndex){0};
 }
 
-/* BuildKit's attestations have the platform unknown/unknown. */
-static bool is_attestation(const Descriptor *d)
+bool descriptor_is_attestation(const Descriptor *d)
 {
 	return cstr_eq(strvec_env_get(&d->annotations, "vnd.docker.reference.type"),
 		       "attestation-manifest") ||
@@ -198,7 +197,7 @@ const Descriptor *image_index_select(const ImageIndex *i, const Platform *want)
 	int best_score = 0;
 	size_t candidates = 0;
 	vec_foreach (&i->manifests, d) {
-		if (is_attestation(d))
+		if (descriptor_is_attestation(d))
 			continue;
 		candidates++;
 		only = d;

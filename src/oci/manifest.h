@@ -25,6 +25,8 @@ typedef struct ImageIndex {
 int image_index_parse(Str text, const char *name, ImageIndex *ret, Err **err) _warn_unused_;
 char *image_index_text(const ImageIndex *i);
 void image_index_done(ImageIndex *i);
+/* An entry of an index that is about another one: BuildKit's have the platform unknown/unknown. */
+bool descriptor_is_attestation(const Descriptor *d);
 /*
  * Best manifest for the platform, the first among equals; NULL if none fits; borrowed. Attestation
  * entries never match; a single entry without a platform matches any.

@@ -2,6 +2,8 @@
 
 #include <sys/utsname.h>
 
+#define EXACT 100 /* score of the same platform */
+
 static void lower(char *s)
 {
 	for (; s && *s; s++)
@@ -184,7 +186,7 @@ static int score(const Platform *want, const Platform *have)
 		return 0;
 	if (cstr_eq(want->arch, have->arch)) {
 		if (cstr_eq(want->variant, have->variant))
-			return 100;
+			return EXACT;
 		if (!versioned(want->arch))
 			return have->variant ? 0 : 50;
 		return h && h <= w ? 50 + h : 0;
@@ -205,6 +207,11 @@ int platform_match(const Platform *want, const Platform *have)
 	platform_done(&w);
 	platform_done(&h);
 	return n;
+}
+
+bool platform_same(const Platform *a, const Platform *b)
+{
+	return platform_match(a, b) == EXACT;
 }
 
 void platform_done(Platform *p)

@@ -16,4 +16,5 @@ char *platform_format(const Platform *p); /* "linux/arm/v7"; owned */
  * arm64, and arm v8…v5 on arm64, 386 on amd64. Neither needs to be normalised.
  */
 int platform_match(const Platform *want, const Platform *have);
+bool platform_same(const Platform *a, const Platform *b); /* however it is spelled */
 void platform_done(Platform *p);

@@ -261,6 +261,8 @@ static int refused(const Account *a, const Endpoint *e, const char *who, long st
 			"%s gives nothing to somebody without credentials (status %ld)", who,
 			status);
 	err_hint(err, "'cruet login %s'; or the repository does not exist", e->host);
+	if (err && *err)
+		(*err)->errnum = AUTH_REFUSED;
 	return -ERR_AUTH;
 }
 
@@ -330,6 +332,24 @@ int auth_header(Auth *auth, const Endpoint *e, const char *scopes, char **ret, E
 	return r;
 }
 
+/* "repository:a:pull,push" allows all that "repository:a:pull" does. */
+static bool scope_covers(Str scope, Str named)
+{
+	ssize_t at = str_rfind(scope, ':'), end = str_rfind(named, ':');
+	if (at < 0 || at != end || memcmp(scope.ptr, named.ptr, (size_t)at) != 0)
+		return str_eq(scope, named);
+	Str wanted = str_slice(named, (size_t)end + 1, named.len), action, has;
+	while (str_cut(&wanted, ',', &action)) {
+		Str actions = str_slice(scope, (size_t)at + 1, scope.len);
+		bool found = false;
+		while (!found && str_cut(&actions, ',', &has))
+			found = str_eq(has, action);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 /* The scopes wanted and the one the server names, if it is another. */
 static char *all_scopes(const char *scopes, const char *named)
 {
@@ -337,7 +357,7 @@ static char *all_scopes(const char *scopes, const char *named)
 	if (!named || !*named)
 		return xstrdup(scopes);
 	while (*scopes && str_cut(&rest, ' ', &one))
-		if (str_eq_cstr(one, named))
+		if (scope_covers(one, str_of(named)))
 			return xstrdup(scopes);
 	return *scopes ? xasprintf("%s %s", scopes, named) : xstrdup(named);
 }

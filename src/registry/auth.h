@@ -8,6 +8,9 @@
 #include "registry/endpoint.h"
 #include "registry/http.h"
 
+/* errnum of ERR_AUTH: it is about who asks, not about what is asked for. */
+#define AUTH_REFUSED 1
+
 typedef struct Auth Auth;
 Auth *auth_new(const RegistrySettings *settings, Http *http); /* borrows both */
 Auth *auth_free(Auth *a);

@@ -210,7 +210,7 @@ static int work(Stream *s, Err **err)
 	Fetch *f = s->fetch;
 	_cleanup_err_ Err *last = NULL;
 	vec_foreach (&f->repository->endpoints, e) {
-		if (!(e->can & ENDPOINT_PULL))
+		if (!(e->can & ENDPOINT_PULL) || endpoint_is_absent(f->repository, e))
 			continue;
 		if (last)
 			progress_warn(

@@ -7,8 +7,9 @@
 #include "registry/registry_int.h"
 #include "registry/url.h"
 
-#define MAX_REDIRECTS 5
-#define MAX_WARNING   4096 /* bytes of a Warning header that are shown */
+#define ABSENT_SECONDS 300 /* for so long a mirror is passed over; a server lives longer */
+#define MAX_REDIRECTS  5
+#define MAX_WARNING    4096 /* bytes of a Warning header that are shown */
 
 static void host_free(void *p)
 {
@@ -136,10 +137,19 @@ int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what
 	return -(int)code;
 }
 
-/* A name that nobody knows is mostly misspelt. */
-static unsigned max_tries(const Err *fault)
+bool endpoint_is_absent(Repository *p, const Endpoint *e)
 {
-	return fault->errnum == HTTP_FAULT_RESOLVE ? 2 : RETRY_MAX_TRIES;
+	return e->mirror &&
+		__atomic_load_n(&host_state(p->registry, e->address)->absent_until,
+			__ATOMIC_RELAXED) > time_now();
+}
+
+bool fault_is_final(const Err *err)
+{
+	/* some that stand between cut what they do not know */
+	bool no_way = err_is(err, ERR_NET) && err->errnum != 0 && err->errnum != HTTP_FAULT_CUT;
+	return no_way || err_is(err, ERR_TIMEOUT) || err_is(err, ERR_CANCELLED) ||
+		(err_is(err, ERR_AUTH) && err->errnum == AUTH_REFUSED);
 }
 
 /* ---- one endpoint ---- */
@@ -260,6 +270,26 @@ static bool fall_back_to_http(Attempt *a, const Err *e)
 	return true;
 }
 
+/* How often a failure of the way there is worth a try. A mirror that is not there is none: there are others to ask. */
+static unsigned tries_for(const Attempt *a, const Err *e)
+{
+	HostState *host = host_state(a->repository->registry, a->endpoint->address);
+	bool reached = __atomic_load_n(&host->known, __ATOMIC_RELAXED) ||
+		(err_is(e, ERR_NET) && e->errnum == HTTP_FAULT_CUT);
+	if (!http_fault_passes(e))
+		return 0;
+	if (!reached && a->endpoint->mirror) {
+		__atomic_store_n(
+			&host->absent_until, time_now() + ABSENT_SECONDS, __ATOMIC_RELAXED);
+		return 0;
+	}
+	/* a name that nobody knows is mostly misspelt */
+	return a->call->once                      ? 0
+		: reached                         ? RETRY_MAX_TRIES
+		: e->errnum == HTTP_FAULT_RESOLVE ? RETRY_FIRST_TRIES - 1
+						  : RETRY_FIRST_TRIES;
+}
+
 typedef enum Next { DONE, AGAIN } Next;
 
 /* What an answer asks for: a redirect to follow, credentials, patience. */
@@ -310,7 +340,7 @@ static int attempt_loop(Attempt *a, HttpResponse *ret, Err **err)
 			r = handle_answer(a, ret, &next, &e);
 		else if (fall_back_to_http(a, e))
 			r = 0;
-		else if (http_fault_passes(e) && !a->call->once && ++a->tries < max_tries(e)) {
+		else if (++a->tries < tries_for(a, e)) {
 			log_debug("registry", "%s; try %u", e->message, a->tries);
 			backoff_failed(host->backoff, a->tries - 1, -1);
 			r = 0;
@@ -336,6 +366,8 @@ static void explain(const Attempt *a, Err **err)
 		if (fault == HTTP_FAULT_TLS)
 			err_hint(err,
 				"--ca-file FILE or certs.d names a private CA; --tls-verify=false does without");
+		else if (fault == HTTP_FAULT_CLIENT)
+			err_hint(err, "X.cert and X.key in certs.d or --cert-dir DIR are ours");
 		else if (fault == HTTP_FAULT_NO_TLS)
 			err_hint(err, "the server speaks no TLS: --plain-http");
 		else if (fault == HTTP_FAULT_RESOLVE || fault == HTTP_FAULT_CONNECT)
@@ -406,7 +438,7 @@ int repository_call(Repository *p, unsigned can, const Call *call, const char *w
 {
 	_cleanup_err_ Err *last = NULL;
 	vec_foreach (&p->endpoints, e) {
-		if ((e->can & can) != can)
+		if ((e->can & can) != can || endpoint_is_absent(p, e))
 			continue;
 		if (last) {
 			progress_warn(p->registry->progress, NULL, 0, "%s", last->message);

@@ -143,7 +143,7 @@ static int from_flag(const char *text, Credentials *ret, Err **err)
 		return err_set(err, ERR_USAGE, "credentials are USER:PASSWORD");
 	ret->user = xstrndup(text, (size_t)(colon - text));
 	ret->password = xstrdup(colon + 1);
-	ret->source = xstrdup("--creds");
+	ret->source = xasprintf("user '%s'", ret->user);
 	return 0;
 }
 

@@ -12,7 +12,7 @@ typedef struct Credentials {
 	char *user, *password; /* owned, wiped by credentials_done; NULL: none */
 	char *identity_token;  /* a refresh token for the token server, or NULL */
 	char *registry_token;  /* a bearer token as it is, or NULL */
-	char *source; /* where they were found, for messages: a file's path, "--creds", "docker-credential-x" */
+	char *source; /* where they were found, for messages: a file's path, "user 'x'" of --creds, "docker-credential-x" */
 } Credentials;
 
 /* host: "docker.io", "ghcr.io", "localhost:5000"; repository may be NULL. All members NULL when nothing is known: that

@@ -59,7 +59,7 @@ int range_call(Repository *p, const Endpoint *e, const Digest *digest, RangeAnsw
 	int r = endpoint_call(p, e, &call, &answer, NULL, err);
 	strvec_done(&headers);
 	a->retry_after = -1;
-	a->may_pass = r < 0 && err && http_fault_passes(*err);
+	a->may_pass = r < 0 && err && http_fault_passes(*err) && !endpoint_is_absent(p, e);
 	if (r < 0 || (answer.status >= 200 && answer.status < 300))
 		return r;
 	const char *after = http_header(&answer, "retry-after");
@@ -145,7 +145,7 @@ int repository_blob_get(Repository *p, const Descriptor *d, uint64_t from, Write
 	if (from == d->size)
 		return 0;
 	vec_foreach (&p->endpoints, e) {
-		if (!(e->can & ENDPOINT_PULL))
+		if (!(e->can & ENDPOINT_PULL) || endpoint_is_absent(p, e))
 			continue;
 		if (last)
 			progress_warn(p->registry->progress, NULL, 0, "%s", last->message);

@@ -248,11 +248,19 @@ static void add_header(Exchange *x, const char *line)
 	x->headers = x->http->curl->slist_append(x->headers, line);
 }
 
+static bool has_name(const char *line, const char *name)
+{
+	size_t n = strlen(name);
+	return strncasecmp(line, name, n) == 0 && line[n] == ':';
+}
+
+/* What the server asked for replaces what a file says. */
 static void set_headers(Exchange *x)
 {
 	const HttpRequest *q = x->request;
 	for (size_t i = 0; q->headers && i < q->headers->len; i++)
-		add_header(x, q->headers->items[i]);
+		if (!q->authorization || !has_name(q->headers->items[i], "Authorization"))
+			add_header(x, q->headers->items[i]);
 	if (q->authorization) {
 		_cleanup_free_ char *line = xasprintf("Authorization: %s", q->authorization);
 		add_header(x, line);
@@ -344,8 +352,17 @@ static bool speaks_no_tls(const char *text)
 		strstr(text, "record layer failure");
 }
 
+/* The other side's alert about our certificate, or that there is none; with TLS 1.3 it comes after the greeting. */
+static bool wants_certificate(const char *text)
+{
+	const char *alert = strstr(text, " alert ");
+	return alert && (strstr(alert, "certificate") || strstr(alert, "unknown ca"));
+}
+
 static HttpFault fault_of(CURLcode rc, const char *text)
 {
+	if (wants_certificate(text))
+		return HTTP_FAULT_CLIENT;
 	if (rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_RESOLVE_PROXY)
 		return HTTP_FAULT_RESOLVE;
 	if (rc == CURLE_COULDNT_CONNECT)
@@ -368,10 +385,27 @@ static int transfer_error(const Exchange *x, CURLcode rc, Err **err)
 		return cancel_check(err);
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		return err_set(err, ERR_TIMEOUT, "%s", text);
-	err_set(err, ERR_NET, "%s", text);
+	HttpFault fault = fault_of(rc, text);
+	if (fault == HTTP_FAULT_CLIENT)
+		err_set(err, ERR_NET, "the server wants a client certificate that it trusts");
+	else
+		err_set(err, ERR_NET, "%s", text);
 	if (err && *err)
-		(*err)->errnum = (int)fault_of(rc, text);
+		(*err)->errnum = (int)fault;
 	return -ERR_NET;
+}
+
+/* Files may add any header, with secrets under any name. */
+static void trace_header(const char *line)
+{
+	static const char *const ours[] = {
+		"Accept", "Accept-Encoding", "Content-Range", "Content-Type", "Range"};
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if (has_name(line, ours[i])) {
+			log_debug("registry", "> %s", line);
+			return;
+		}
+	log_debug("registry", "> %.*s: …", (int)strcspn(line, ":"), line);
 }
 
 static void trace_request(const HttpRequest *q)
@@ -383,7 +417,7 @@ static void trace_request(const HttpRequest *q)
 			: strncasecmp(q->authorization, "Basic", 5) == 0 ? "Basic …"
 									 : "Bearer …");
 	for (size_t i = 0; q->headers && i < q->headers->len; i++)
-		log_debug("registry", "> %s", q->headers->items[i]);
+		trace_header(q->headers->items[i]);
 }
 
 /* Values that give access to something. */

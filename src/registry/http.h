@@ -58,6 +58,7 @@ typedef enum HttpFault { /* errnum of ERR_NET */
 	HTTP_FAULT_CONNECT, /* nobody listens */
 	HTTP_FAULT_TLS,     /* certificate not trusted, or of another host */
 	HTTP_FAULT_NO_TLS,  /* the server speaks no TLS */
+	HTTP_FAULT_CLIENT,  /* our certificate is not trusted, or there is none */
 	HTTP_FAULT_CUT,     /* the connection ended early */
 } HttpFault;
 bool http_fault_passes(const Err *err); /* another try may work */

@@ -150,10 +150,12 @@ int repository_manifest(
 	accept_manifests(&headers);
 	int r;
 	if (!ret_bytes) {
-		r = repository_call(p, can, &call, what, &answer, NULL, NULL, NULL);
-		if (r == 0 && read_head(&answer, ret) == 0) {
+		_cleanup_err_ Err *why = NULL;
+		r = repository_call(p, can, &call, what, &answer, NULL, NULL, &why);
+		bool asked = r == 0 && read_head(&answer, ret) == 0;
+		if (asked || (r < 0 && fault_is_final(why))) {
 			strvec_done(&headers);
-			return 0;
+			return err_move(err, &why);
 		}
 		/* old registries know no HEAD here; and a refusal's reason stands in a body */
 		http_response_done(&answer);
@@ -216,21 +218,27 @@ int repository_blob_delete(Repository *p, const Digest *d, Err **err)
 	return delete_path(p, path, what, err);
 }
 
-bool repository_blob_known(Repository *p, const Digest *d, uint64_t *ret_size)
+int repository_blob_ask(Repository *p, const Digest *d, uint64_t *ret_size, Err **err)
 {
 	_cleanup_(http_response_done) HttpResponse answer = {0};
 	_cleanup_free_ char *path = xasprintf("/blobs/%s", digest_str(d).s);
 	Call call = {.method = "HEAD", .path = path, .actions = p->push ? "pull,push" : "pull"};
 	unsigned can = p->push ? ENDPOINT_PUSH : ENDPOINT_PULL;
-	if (repository_call(p, can, &call, "blob", &answer, NULL, NULL, NULL) < 0)
-		return false;
+	_cleanup_err_ Err *why = NULL;
+	if (repository_call(p, can, &call, "asking for it", &answer, NULL, NULL, &why) < 0)
+		return fault_is_final(why) ? err_move(err, &why) : 0;
 	const char *length = http_header(&answer, "content-length");
 	uint64_t size = UINT64_MAX;
 	if (length && str_to_u64(str_of(length), UINT64_MAX, &size, NULL) < 0)
 		size = UINT64_MAX;
 	if (ret_size)
 		*ret_size = size;
-	return true;
+	return 1;
+}
+
+bool repository_blob_known(Repository *p, const Digest *d, uint64_t *ret_size)
+{
+	return repository_blob_ask(p, d, ret_size, NULL) > 0;
 }
 
 /* ---- lists ---- */

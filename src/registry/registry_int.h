@@ -12,8 +12,9 @@
 
 typedef struct HostState {
 	Backoff *backoff;
-	bool plain; /* SCHEME_HTTPS_OR_HTTP: it turned out to speak no TLS */
-	bool known; /* … one of the two worked */
+	bool plain;           /* SCHEME_HTTPS_OR_HTTP: it turned out to speak no TLS */
+	bool known;           /* … one of the two worked */
+	int64_t absent_until; /* a mirror that did not answer when it was first asked */
 } HostState;
 
 struct Registry {
@@ -55,9 +56,16 @@ typedef struct Call {
  * tried again. *ret_url (optional, owned): of the last request. */
 int endpoint_call(Repository *p, const Endpoint *e, const Call *call, HttpResponse *ret,
 	char **ret_url, Err **err) _warn_unused_;
+/* A mirror to be passed over. */
+bool endpoint_is_absent(Repository *p, const Endpoint *e);
 /* Turns an answer that is none of success into an error that says what the server said. what: "manifest 'x'". */
 int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what, Err **err);
 /* Tries the endpoints that `can` do it in their order until one answers with success; errors of mirrors are warnings. */
 int repository_call(Repository *p, unsigned can, const Call *call, const char *what,
 	HttpResponse *ret, const Endpoint **ret_endpoint, char **ret_url, Err **err) _warn_unused_;
 HostState *host_state(Registry *r, const char *address);
+/* Nobody was reached, or let us in: what is asked otherwise now would fail in the same way. */
+bool fault_is_final(const Err *err);
+/* repository_blob_known that tells such failures: 1, 0, or an error. */
+int repository_blob_ask(Repository *p, const Digest *d, uint64_t *ret_size, Err **err)
+	_warn_unused_;

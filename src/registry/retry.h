@@ -6,7 +6,8 @@
 
 #include "base/error.h"
 
-#define RETRY_MAX_TRIES 5
+#define RETRY_MAX_TRIES   5
+#define RETRY_FIRST_TRIES 3 /* of a host that nobody was reached at: its name may be wrong */
 
 typedef struct Backoff Backoff; /* one a host, by many threads */
 Backoff *backoff_new(void);

@@ -188,18 +188,19 @@ int repository_blob_put(Repository *p, const BlobUpload *blob, BlobOutcome *ret,
 	if (!u.endpoint)
 		return err_set(err, ERR_UNSUPPORTED,
 			"no server is configured that '%s' may be pushed to", p->host);
-	if (repository_blob_known(p, blob->digest, NULL)) {
-		*ret = BLOB_KNOWN;
-		return 0;
-	}
 	ERR_SCOPE(err, "Pushing the blob %.19s", digest_str(blob->digest).s);
+	int r = repository_blob_ask(p, blob->digest, NULL, err);
+	if (r != 0) {
+		*ret = BLOB_KNOWN;
+		return MIN(r, 0);
+	}
 	/* the first that the server takes up: an answer of 202 opens a session, which is used then */
 	for (size_t i = 0; blob->mount_from && blob->mount_from[i] && !mounted; i++) {
 		drop_session(&u);
 		if (begin(&u, blob->mount_from[i], &mounted, NULL) < 0)
 			drop_session(&u);
 	}
-	int r = mounted ? 0 : send_all(&u, err);
+	r = mounted ? 0 : send_all(&u, err);
 	if (r == 0)
 		*ret = mounted ? BLOB_MOUNTED : BLOB_UPLOADED;
 	free(u.location);

@@ -1,11 +1,11 @@
 """Engines of other people, started for the tests on private sockets and directories, and ended by pid."""
+import json
 import os
 import pathlib
 import shutil
 import socket
 import subprocess
 import time
-import urllib.request
 
 
 class Docker:
@@ -79,23 +79,24 @@ class Containerd:
 
 
 class Registry:
-    """A docker-registry of our own over an empty directory, on loopback unless it is started elsewhere (head: ip netns exec …)."""
+    """A docker-registry of our own over an empty directory, on loopback unless it is started elsewhere (host, and head: ip
+    netns exec …). http and more: further members of its configuration's http and of itself."""
 
-    def __init__(self, top, host=None, head=()):
+    def __init__(self, top, http=None, host=None, head=(), **more):
         self.top = pathlib.Path(top)
         shutil.rmtree(self.top, ignore_errors=True)
         self.top.mkdir(parents=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.host = host or f"127.0.0.1:{probe.getsockname()[1]}"
-        (self.top / "config.yml").write_text(
-            f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {self.top}/data}}\n"
-            f"  delete: {{enabled: true}}\nhttp: {{addr: '{self.host}'}}\n")
+        config = {"version": 0.1, "log": {"level": "error"}, "http": {"addr": self.host, **(http or {})}, **more,
+                  "storage": {"filesystem": {"rootdirectory": f"{self.top}/data"}, "delete": {"enabled": True}}}
+        (self.top / "config.yml").write_text(json.dumps(config))  # which is YAML too
         self.log = open(self.top / "registry.log", "wb")
         self.daemon = subprocess.Popen([*head, "/usr/bin/docker-registry", "serve", self.top / "config.yml"], stdout=self.log, stderr=self.log)
         for _ in range(300):
             try:
-                urllib.request.urlopen(f"http://{self.host}/v2/").close()
+                socket.create_connection(self.host.split(":"), 1).close()
                 return
             except OSError:
                 time.sleep(0.05)

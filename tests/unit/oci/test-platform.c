@@ -128,6 +128,8 @@ static void matching(void **state _unused_)
 	assert_int_equal(platform_match(&one, &none), 0);
 	assert_int_equal(platform_match(&one, &other), 100);
 	assert_int_equal(platform_match(&other, &one), 100);
+	_cleanup_(platform_done) Platform v2 = raw((const char *const[]){"linux", "amd64", "v2"});
+	assert_true(platform_same(&one, &other) && !platform_same(&v2, &one));
 }
 
 int main(void)
