@@ -30,38 +30,10 @@ const char *err_code_name(ErrCode code)
 	return code < _ERR_MAX ? code_names[code] : "unknown";
 }
 
-/* Bytes at p that a terminal takes as text: not control characters (C1 ones are C2 80 to C2 9F). */
-static size_t text_at(Str s)
-{
-	unsigned char c = (unsigned char)s.ptr[0];
-	size_t len = str_utf8(s);
-	bool control =
-		c < 0x20 || c == 0x7F || (c == 0xC2 && len && (unsigned char)s.ptr[1] < 0xA0);
-	return control ? 0 : len;
-}
-
 /* Takes an owned text and gives it back fit for one line of a terminal. */
 static char *printable(char *text)
 {
-	static const char digits[] = "0123456789abcdef";
-	Str rest = str_of(text);
-	char *out = xmalloc(rest.len * 4 + 1), *to = out;
-	while (rest.len) {
-		size_t n = text_at(rest);
-		if (n) {
-			memcpy(to, rest.ptr, n);
-			to += n;
-		} else {
-			unsigned char c = (unsigned char)rest.ptr[0];
-			*to++ = '\\';
-			*to++ = 'x';
-			*to++ = digits[c >> 4];
-			*to++ = digits[c & 15];
-			n = 1;
-		}
-		rest = str_slice(rest, n, rest.len);
-	}
-	*to = '\0';
+	char *out = str_printable(str_of(text));
 	free(text);
 	return out;
 }

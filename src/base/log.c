@@ -35,6 +35,7 @@ void log_write(const char *component, const char *fmt, ...)
 	if (vasprintf(&text, fmt, ap) < 0)
 		abort();
 	va_end(ap);
+	_cleanup_free_ char *shown = str_printable(str_of(text));
 	fprintf(stderr, "%5ld.%03ld %s: %s\n", (long)now.tv_sec % 100000, now.tv_nsec / 1000000,
-		component, text);
+		component, shown);
 }

@@ -1,6 +1,7 @@
 /*
  * Debug trace. Libraries return errors and never print; what helps while debugging goes here and is
- * shown only when its component is asked for (--debug=store,layer or --debug for all).
+ * shown only when its component is asked for (--debug=store,layer or --debug for all). Control characters come out as
+ * \xNN.
  */
 #pragma once
 

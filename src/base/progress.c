@@ -47,7 +47,8 @@ void progress_warn(Progress *p, const char *file, int line, const char *fmt, ...
 	if (vasprintf(&text, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	p->ops->warn(p, file, line, text);
+	_cleanup_free_ char *shown = str_printable(str_of(text));
+	p->ops->warn(p, file, line, shown);
 }
 
 typedef struct ProgressReader {

@@ -110,6 +110,39 @@ size_t str_utf8(Str s)
 	return len;
 }
 
+/* Bytes that s begins with and a terminal takes as text: not control characters (C1 ones are C2 80 to C2 9F). */
+static size_t text_at(Str s)
+{
+	unsigned char c = (unsigned char)s.ptr[0];
+	size_t len = str_utf8(s);
+	bool control =
+		c < 0x20 || c == 0x7F || (c == 0xC2 && len && (unsigned char)s.ptr[1] < 0xA0);
+	return control ? 0 : len;
+}
+
+char *str_printable(Str s)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *out = xmalloc(s.len * 4 + 1), *to = out;
+	while (s.len) {
+		size_t n = text_at(s);
+		if (n) {
+			memcpy(to, s.ptr, n);
+			to += n;
+		} else {
+			unsigned char c = (unsigned char)s.ptr[0];
+			*to++ = '\\';
+			*to++ = 'x';
+			*to++ = digits[c >> 4];
+			*to++ = digits[c & 15];
+			n = 1;
+		}
+		s = str_slice(s, n, s.len);
+	}
+	*to = '\0';
+	return out;
+}
+
 bool cstr_eq(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);

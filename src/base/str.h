@@ -38,6 +38,8 @@ Str str_slice(Str s, size_t from, size_t to);
  * *rest is exhausted (rest->ptr == NULL); "a,,b" yields "a", "", "b"; "" yields "" once. */
 bool str_cut(Str *rest, char sep, Str *ret_part);
 char *str_dup(Str s); /* owned, every byte, NUL-terminated */
+/* Owned, fit for one line of a terminal: control characters and what is not UTF-8 as \xNN. */
+char *str_printable(Str s);
 /* Bytes of the well-formed UTF-8 character that s begins with: 1 to 4, or 0 if it is none. */
 size_t str_utf8(Str s);
 bool cstr_eq(const char *a, const char *b); /* both may be NULL */
