@@ -2,12 +2,20 @@
 
 #include "cli/progress_sink.h"
 
+#define MAX_STALL_SECONDS 86400
+
 int registry_flags_settings(const RegistryFlags *flags, RegistrySettings *ret, Err **err)
 {
 	if (flags->creds && flags->no_creds)
 		return err_set(err, ERR_USAGE, "'--creds' and '--no-creds' cannot stand together");
 	if (flags->creds && (!strchr(flags->creds, ':') || flags->creds[0] == ':'))
 		return err_set(err, ERR_USAGE, "flag '--creds' takes USER:PASSWORD");
+	uint64_t stall = 0;
+	if (flags->stall_timeout &&
+		(str_to_u64(str_of(flags->stall_timeout), MAX_STALL_SECONDS, &stall, NULL) < 0 ||
+			stall == 0))
+		return err_set(err, ERR_USAGE, "flag '--stall-timeout' takes seconds, 1 to %d",
+			MAX_STALL_SECONDS);
 	*ret = (RegistrySettings){
 		.authfile = flags->authfile,
 		.creds = flags->creds,
@@ -15,6 +23,7 @@ int registry_flags_settings(const RegistryFlags *flags, RegistrySettings *ret, E
 		.cert_dir = flags->cert_dir,
 		.registries = flags->registries_conf,
 		.hosts_dir = flags->hosts_dir,
+		.stall_seconds = (unsigned)stall,
 		.no_creds = flags->no_creds,
 		.insecure = flags->insecure,
 		.plain_http = flags->plain_http,

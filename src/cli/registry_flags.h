@@ -6,7 +6,7 @@
 #include "registry/registry.h"
 
 typedef struct RegistryFlags {
-	char *authfile, *creds, *ca_file, *cert_dir, *registries_conf, *hosts_dir;
+	char *authfile, *creds, *ca_file, *cert_dir, *registries_conf, *hosts_dir, *stall_timeout;
 	bool no_creds, insecure, plain_http;
 } RegistryFlags;
 
@@ -34,6 +34,8 @@ typedef struct RegistryFlags {
 			"take *.crt, *.cert and *.key from here instead of certs.d"},              \
 		{0, "registries-conf", OPTION_STRING, offsetof(T, m.registries_conf), "FILE",      \
 			"read this registries.conf instead of the usual one"},                     \
+		{0, "stall-timeout", OPTION_STRING, offsetof(T, m.stall_timeout), "SECONDS",       \
+			"try again when nothing has moved for so long (default 60)"},              \
 	{                                                                                          \
 		0, "hosts-dir", OPTION_STRING, offsetof(T, m.hosts_dir), "DIR",                    \
 			"look for containerd's hosts.toml here (default /etc/containerd/certs.d)"  \

@@ -97,7 +97,7 @@ static bool valid_host(Str host)
 	return true;
 }
 
-static bool valid_tag(Str tag)
+bool reference_tag_valid(Str tag)
 {
 	if (tag.len == 0 || tag.len > MAX_TAG || !(alnum(tag.ptr[0]) || tag.ptr[0] == '_'))
 		return false;
@@ -152,7 +152,7 @@ static int take_suffixes(Str whole, Str *name, Reference *ref, Str *ret_tag, Err
 		return 0;
 	*ret_tag = str_slice(*name, (size_t)colon + 1, name->len);
 	*name = str_slice(*name, 0, (size_t)colon);
-	if (!valid_tag(*ret_tag))
+	if (!reference_tag_valid(*ret_tag))
 		return err_set(err, ERR_PARSE,
 			"image name '" STR_FMT "': the tag '" STR_FMT "' is not valid",
 			STR_ARG(whole), STR_ARG(*ret_tag));

@@ -17,6 +17,7 @@ typedef struct Reference {
 
 int reference_parse(Str text, Reference *ret, Err **err) _warn_unused_;
 void reference_done(Reference *r);
+bool reference_tag_valid(Str tag);
 /* "docker.io/library/alpine:3.20[@sha256:…]"; owned. This is the key of the store. */
 char *reference_full(const Reference *r);
 /* Shortest form a person would type: "alpine:3.20"; owned. */

@@ -10,6 +10,7 @@
 #include "base/timefmt.h"
 #include "registry/challenge.h"
 #include "registry/credentials.h"
+#include "registry/registry_int.h"
 #include "registry/url.h"
 
 #define TOKEN_SECONDS 60 /* a token's life when the server does not say (auth/token spec) */
@@ -32,7 +33,8 @@ typedef struct Account {
 	Scheme scheme;
 	char *url; /* of the request that named the realm */
 	char *realm, *service;
-	Map tokens; /* scopes → Token */
+	Map tokens;       /* scopes → Token */
+	Backoff *backoff; /* of the token server */
 } Account;
 
 struct Auth {
@@ -64,6 +66,7 @@ static void account_free(void *p)
 	free(a->realm);
 	free(a->service);
 	map_done(&a->tokens);
+	backoff_free(a->backoff);
 	free(a);
 }
 
@@ -96,6 +99,7 @@ static int take_account(Auth *a, const Endpoint *e, Account **ret, Err **err)
 	if (!account) {
 		account = xnew(Account);
 		account->tokens = MAP_INIT(token_free);
+		account->backoff = backoff_new();
 		pthread_mutex_init(&account->mutex, NULL);
 		map_put(&a->accounts, str_of(key), account);
 	}
@@ -150,11 +154,13 @@ static int read_token(Account *a, const char *scopes, const Buf *body, Err **err
 		{"refresh_token", JSON_FIELD_STRING, offsetof(TokenAnswer, refresh_token), false},
 		{"expires_in", JSON_FIELD_U64, offsetof(TokenAnswer, expires_in), false},
 	};
-	_cleanup_json_ json_t *json = NULL;
+	json_t *json = NULL;
 	TokenAnswer t = {0};
-	int r = json_parse(buf_view(body), TOKEN_MAX, "the token server's answer", &json, err);
+	int r = json_parse_secret(
+		buf_view(body), TOKEN_MAX, "the token server's answer", &json, err);
 	if (r == 0)
 		r = json_read_object(json, "token", fields, ARRAY_SIZE(fields), &t, err);
+	json_wipe(json);
 	if (r < 0)
 		return r;
 	const char *value = t.token && *t.token ? t.token : t.access_token;
@@ -236,16 +242,14 @@ static int get_token(Auth *auth, const Account *a, const char *scopes, HttpReque
 /* Secrets go to the token server that the registry names; a hostile registry must not name just any. */
 static int check_realm(const Account *a, const Endpoint *e, const char *url, Err **err)
 {
-	_cleanup_free_ char *absolute = NULL, *host = url_host(a->realm);
-	int r = url_resolve(url, a->realm, &absolute, err);
-	if (r < 0)
-		return r;
+	_cleanup_free_ char *host = url_host(a->realm);
+	if (url_same_origin(a->realm, url))
+		return 0;
 	if (url_is_https(url) && !url_is_https(a->realm) && !e->insecure)
 		return err_set(err, ERR_AUTH,
 			"the registry speaks TLS, but sends us for a token to '%s', which does not",
 			host);
-	if (url_is_private(a->realm) && !url_is_private(url) &&
-		(has_password(a) || a->credentials.identity_token))
+	if (url_is_link_local(a->realm) || (url_is_private(a->realm) && !url_is_private(url)))
 		return err_set(err, ERR_AUTH,
 			"the registry sends us for a token to the private address '%s'", host);
 	return 0;
@@ -266,6 +270,46 @@ static int refused(const Account *a, const Endpoint *e, const char *who, long st
 	return -ERR_AUTH;
 }
 
+static void answer_wipe(HttpResponse *answer)
+{
+	if (answer->body.ptr)
+		explicit_bzero(answer->body.ptr, answer->body.len);
+	http_response_done(answer);
+	*answer = (HttpResponse){0};
+}
+
+static int try_token(Auth *auth, const Account *a, const char *scopes, HttpRequest *q,
+	HttpResponse *answer, Err **err)
+{
+	if (!a->credentials.identity_token)
+		return get_token(auth, a, scopes, q, answer, err);
+	int r = post_for_token(auth, a, scopes, q, answer, err);
+	if (r < 0 || (answer->status != 404 && answer->status != 405) || !has_password(a))
+		return r;
+	answer_wipe(answer);
+	return get_token(auth, a, scopes, q, answer, err);
+}
+
+/* The last answer; what may pass is tried again. */
+static int ask_for_token(Auth *auth, const Account *a, const char *scopes, HttpRequest *q,
+	HttpResponse *answer, Err **err)
+{
+	for (unsigned try = 0;; try++) {
+		_cleanup_err_ Err *e = NULL;
+		int r = backoff_wait(a->backoff, err);
+		if (r < 0)
+			return r;
+		r = try_token(auth, a, scopes, q, answer, &e);
+		bool passes = r < 0 ? fault_may_pass(e) : retry_status(answer->status);
+		if (!passes || try + 1 == RETRY_MAX_TRIES)
+			return err_move(err, &e);
+		const char *after = r < 0 ? NULL : http_header(answer, "retry-after");
+		backoff_failed(
+			a->backoff, try, after ? retry_after_seconds(after, time_now()) : -1);
+		answer_wipe(answer);
+	}
+}
+
 static int fetch_token(
 	Auth *auth, Account *a, const Endpoint *e, const char *url, const char *scopes, Err **err)
 {
@@ -273,6 +317,7 @@ static int fetch_token(
 	HttpRequest q = {.ca_pem = e->ca_pem,
 		.insecure = e->insecure,
 		.connect_seconds = e->connect_seconds,
+		.stall_seconds = auth->settings->stall_seconds,
 		.max_body = TOKEN_MAX};
 	if (url_same_origin(a->realm, url)) {
 		q.client_cert = e->client_cert;
@@ -282,24 +327,17 @@ static int fetch_token(
 	_cleanup_free_ char *who = xasprintf("the token server '%s'", host);
 	ERR_SCOPE(err, "Asking for a token of '%s'", host);
 	int r = check_realm(a, e, url, err);
-	if (r == 0 && a->credentials.identity_token) {
-		r = post_for_token(auth, a, scopes, &q, &answer, err);
-		if (r == 0 && (answer.status == 404 || answer.status == 405) && has_password(a)) {
-			http_response_done(&answer);
-			r = get_token(auth, a, scopes, &q, &answer, err);
-		}
-	} else if (r == 0) {
-		r = get_token(auth, a, scopes, &q, &answer, err);
-	}
+	if (r == 0)
+		r = ask_for_token(auth, a, scopes, &q, &answer, err);
 	if (r == 0 && (answer.status == 400 || answer.status == 401 || answer.status == 403))
 		r = refused(a, e, who, answer.status, err);
 	else if (r == 0 && answer.status != 200)
 		r = err_set(err, ERR_NET, "it answers %ld", answer.status);
+	if (r == -ERR_NET || r == -ERR_TIMEOUT)
+		err_hint(err, "try again later");
 	if (r == 0)
 		r = read_token(a, scopes, &answer.body, err);
-	if (answer.body.ptr)
-		explicit_bzero(answer.body.ptr, answer.body.len);
-	http_response_done(&answer);
+	answer_wipe(&answer);
 	return r;
 }
 

@@ -4,12 +4,16 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/timefmt.h"
+#include "registry/rate_limit.h"
 #include "registry/registry_int.h"
 #include "registry/url.h"
 
 #define ABSENT_SECONDS 300 /* for so long a mirror is passed over; a server lives longer */
 #define MAX_REDIRECTS  5
 #define MAX_WARNING    4096 /* bytes of a Warning header that are shown */
+#define MAX_WORDS      300  /* bytes of each thing that a server says of a failure */
+#define TRY_AGAIN      "try again later: what was transferred is kept"
+#define WORTH_TELLING  2 /* seconds of waiting that somebody may wonder about */
 
 static void host_free(void *p)
 {
@@ -61,6 +65,17 @@ HostState *host_state(Registry *r, const char *address)
 	return h;
 }
 
+/* key: what is told once a run. */
+static bool tell_once(Registry *r, const char *key)
+{
+	pthread_mutex_lock(&r->mutex);
+	bool known = strvec_has(&r->warned, key);
+	if (!known)
+		strvec_push(&r->warned, key);
+	pthread_mutex_unlock(&r->mutex);
+	return !known;
+}
+
 static void show_warnings(Registry *r, const char *host, const HttpResponse *answer)
 {
 	for (size_t i = 0; i < answer->headers.len; i++) {
@@ -69,23 +84,41 @@ static void show_warnings(Registry *r, const char *host, const HttpResponse *ans
 			continue;
 		_cleanup_free_ char *text =
 			xasprintf("%s: %.*s", host, MAX_WARNING, line + strlen("warning="));
-		pthread_mutex_lock(&r->mutex);
-		bool known = strvec_has(&r->warned, text);
-		if (!known)
-			strvec_push(&r->warned, text);
-		pthread_mutex_unlock(&r->mutex);
-		if (!known)
+		if (tell_once(r, text))
 			progress_warn(r->progress, NULL, 0, "%s", text);
 	}
+	_cleanup_free_ char *left = rate_limit_text(answer),
+			    *key = xasprintf("rate limit of %s", host);
+	if (left && rate_limit_is_low(answer) && tell_once(r, key))
+		progress_warn(r->progress, NULL, 0, "%s: %s", host, left);
+}
+
+int answer_retry_after(Registry *r, const Endpoint *e, const HttpResponse *answer)
+{
+	const char *after = http_header(answer, "retry-after");
+	int seconds = after ? retry_after_seconds(after, time_now()) : -1;
+	if (seconds < WORTH_TELLING)
+		return seconds;
+	_cleanup_free_ char *left = rate_limit_text(answer),
+			    *key = xasprintf("%ld of %s", answer->status, e->host);
+	if (tell_once(r, key))
+		progress_warn(r->progress, NULL, 0, "%s answers %ld and is asked again in %d s%s%s",
+			e->host, answer->status, seconds, left ? ": " : "", left ? left : "");
+	return seconds;
 }
 
 /* ---- errors ---- */
 
-/* "CODE: message" of the first error in the body (distribution-spec, error codes), or NULL. Owned. */
+/* "CODE: message" of the first error in the body (distribution-spec, error codes), the first line of a plain text, or
+ * NULL. Owned. */
 static char *server_words(const HttpResponse *answer)
 {
 	_cleanup_json_ json_t *json = NULL;
-	if (json_parse(buf_view(&answer->body), HTTP_MAX_BODY, "error", &json, NULL) < 0)
+	const char *type = http_header(answer, "content-type");
+	Str text = str_trim(buf_view(&answer->body)), line;
+	if (type && cstr_starts(type, "text/plain") && text.len && str_cut(&text, '\n', &line))
+		return str_dup(str_slice(line, 0, MIN(line.len, (size_t)MAX_WORDS)));
+	if (json_parse(text, HTTP_MAX_BODY, "error", &json, NULL) < 0)
 		return NULL;
 	const json_t *first = json_array_get(json_object_get(json, "errors"), 0);
 	const char *code = json_string_value(json_object_get(first, "code"));
@@ -93,8 +126,9 @@ static char *server_words(const HttpResponse *answer)
 	const char *detail = json_string_value(json_object_get(first, "detail"));
 	if (!code && !message)
 		return NULL;
-	return xasprintf("%s%s%s%s%s", code ? code : "", code && message ? ": " : "",
-		message ? message : "", detail ? ": " : "", detail ? detail : "");
+	return xasprintf("%.*s%s%.*s%s%.*s", MAX_WORDS, code ? code : "",
+		code && message ? ": " : "", MAX_WORDS, message ? message : "", detail ? ": " : "",
+		MAX_WORDS, detail ? detail : "");
 }
 
 static ErrCode code_of_status(long status)
@@ -120,16 +154,17 @@ static ErrCode code_of_status(long status)
 int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what, Err **err)
 {
 	_cleanup_free_ char *words = server_words(answer);
-	const char *left = http_header(answer, "ratelimit-remaining");
+	_cleanup_free_ char *left = rate_limit_text(answer);
 	ErrCode code = code_of_status(answer->status);
 	err_set(err, code, "%s: '%s' answers %ld%s%s", what, e->host, answer->status,
 		words ? ": " : "", words ? words : "");
 	if (answer->status == 401 || answer->status == 403)
 		err_hint(err, "'cruet login %s'; or the account may not do this", e->host);
 	else if (answer->status == 429)
-		err_hint(err,
-			"the registry limits requests (%s left); log in, wait, or use a mirror",
-			left ? left : "none");
+		err_hint(err, "the registry limits requests%s%s%s; log in, wait, or use a mirror",
+			left ? " (" : "", left ? left : "", left ? ")" : "");
+	else if (retry_status(answer->status))
+		err_hint(err, "it was asked %d times; " TRY_AGAIN, RETRY_MAX_TRIES);
 	else if (code == ERR_NOT_FOUND)
 		err_hint(err,
 			"names are case-sensitive; some registries say this of what needs 'cruet login %s', too",
@@ -192,6 +227,18 @@ static char *call_scopes(const Endpoint *e, const Call *call)
 }
 
 /* A server may send us anywhere, but not with a registry's secrets, nor into a network that it cannot see itself. */
+static int check_move(const Endpoint *e, const char *from, const char *to, Err **err)
+{
+	_cleanup_free_ char *host = url_host(to);
+	if (url_is_link_local(to) || (url_is_private(to) && !url_is_private(from)))
+		return err_set(err, ERR_DENIED,
+			"'%s' sends us to '%s', an address of a private network", e->host, host);
+	if (url_is_https(from) && !url_is_https(to) && !e->insecure)
+		return err_set(err, ERR_DENIED, "'%s' sends us from TLS to plain HTTP at '%s'",
+			e->host, host);
+	return 0;
+}
+
 static int follow(Attempt *a, const HttpResponse *answer, Err **err)
 {
 	_cleanup_free_ char *next = NULL;
@@ -205,17 +252,11 @@ static int follow(Attempt *a, const HttpResponse *answer, Err **err)
 	int r = url_resolve(a->url, location, &next, err);
 	if (r < 0)
 		return r;
-	_cleanup_free_ char *host = url_host(next);
 	if (!url_same_origin(a->url, next)) {
 		a->moved = true;
-		if (url_is_link_local(next) || (url_is_private(next) && !url_is_private(a->url)))
-			return err_set(err, ERR_DENIED,
-				"'%s' redirects to '%s', an address of a private network",
-				a->endpoint->host, host);
-		if (url_is_https(a->url) && !url_is_https(next) && !a->endpoint->insecure)
-			return err_set(err, ERR_DENIED,
-				"'%s' redirects from TLS to plain HTTP at '%s'", a->endpoint->host,
-				host);
+		r = check_move(a->endpoint, a->url, next, err);
+		if (r < 0)
+			return r;
 	}
 	free(a->url);
 	a->url = TAKE_PTR(next);
@@ -234,6 +275,7 @@ static int perform(Attempt *a, HttpResponse *ret, Err **err)
 		.ca_pem = e->ca_pem,
 		.insecure = e->insecure,
 		.connect_seconds = e->connect_seconds,
+		.stall_seconds = a->repository->registry->settings->stall_seconds,
 		.body = c->body,
 		.upload_size = c->upload_size,
 		.sink = c->sink,
@@ -313,15 +355,12 @@ static int handle_answer(Attempt *a, HttpResponse *answer, Next *ret, Err **err)
 		return 0;
 	}
 	if (retry_status(status) && !a->call->once && ++a->tries < RETRY_MAX_TRIES) {
-		const char *after = http_header(answer, "retry-after");
-		int seconds = after ? retry_after_seconds(after, time_now()) : -1;
+		int seconds = answer_retry_after(a->repository->registry, a->endpoint, answer);
 		log_debug("registry", "status %ld, try %u, Retry-After %d", status, a->tries,
 			seconds);
 		backoff_failed(host->backoff, a->tries - 1, seconds);
 		return 0;
 	}
-	if (status < 500 && status != 429)
-		backoff_worked(host->backoff);
 	*ret = DONE;
 	return 0;
 }
@@ -373,6 +412,10 @@ static void explain(const Attempt *a, Err **err)
 		else if (fault == HTTP_FAULT_RESOLVE || fault == HTTP_FAULT_CONNECT)
 			err_hint(err,
 				"check the name, the network and the proxy settings (https_proxy)");
+		else if (fault == HTTP_FAULT_CUT)
+			err_hint(err, TRY_AGAIN);
+	} else if (err_is(*err, ERR_TIMEOUT) && !(*err)->hint) {
+		err_hint(err, TRY_AGAIN);
 	}
 	err_prefix(err, "%s %s", a->call->method, shown);
 }
@@ -385,7 +428,10 @@ static void probe(Registry *r, const Endpoint *e, HostState *host)
 {
 	_cleanup_(http_response_done) HttpResponse answer = {0};
 	_cleanup_free_ char *url = xasprintf("http://%s/v2/", e->address);
-	HttpRequest q = {.method = "GET", .url = url, .connect_seconds = e->connect_seconds};
+	HttpRequest q = {.method = "GET",
+		.url = url,
+		.connect_seconds = e->connect_seconds,
+		.stall_seconds = r->settings->stall_seconds};
 	if (e->scheme != SCHEME_HTTPS_OR_HTTP || __atomic_load_n(&host->known, __ATOMIC_RELAXED) ||
 		!(cstr_starts(e->address, "127.") || cstr_starts(e->address, "localhost") ||
 			cstr_starts(e->address, "[::1]")))
@@ -411,19 +457,16 @@ int endpoint_call(Repository *p, const Endpoint *e, const Call *call, HttpRespon
 		.url = call_url(e, plain, call),
 		.scopes = call_scopes(e, call),
 	};
+	int r = 0;
 	*ret = (HttpResponse){0};
-	if (call->url) { /* a Location that the server gave for an upload */
+	if (call->url) { /* that the server gave: of an upload, of a next page */
 		_cleanup_free_ char *own =
 			xasprintf("%s://%s/", plain ? "http" : "https", e->address);
 		a.moved = !url_same_origin(own, call->url);
-		if (a.moved &&
-			(url_is_link_local(call->url) ||
-				(url_is_private(call->url) && !url_is_private(own))))
-			return err_set(err, ERR_DENIED,
-				"'%s' sends the upload to '%s', an address of a private network",
-				e->host, call->url);
+		r = a.moved ? check_move(e, own, call->url, err) : 0;
 	}
-	int r = a.moved ? 0 : auth_header(p->registry->auth, e, a.scopes, &a.authorization, err);
+	if (r == 0 && !a.moved)
+		r = auth_header(p->registry->auth, e, a.scopes, &a.authorization, err);
 	if (r == 0)
 		r = attempt_loop(&a, ret, err);
 	if (r < 0)

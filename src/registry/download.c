@@ -1,6 +1,5 @@
 /* One blob as one stream, which goes on after a cut. */
 #include "base/log.h"
-#include "base/timefmt.h"
 #include "registry/range_int.h"
 #include "registry/registry_int.h"
 
@@ -62,9 +61,7 @@ int range_call(Repository *p, const Endpoint *e, const Digest *digest, RangeAnsw
 	a->may_pass = r < 0 && err && http_fault_passes(*err) && !endpoint_is_absent(p, e);
 	if (r < 0 || (answer.status >= 200 && answer.status < 300))
 		return r;
-	const char *after = http_header(&answer, "retry-after");
-	if (after)
-		a->retry_after = retry_after_seconds(after, time_now());
+	a->retry_after = answer_retry_after(p->registry, e, &answer);
 	a->may_pass = retry_status(answer.status);
 	return answer_error(e, &answer, what, err);
 }

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cancel.h"
@@ -154,11 +155,21 @@ typedef struct Exchange {
 	HttpResponse *response;
 	struct curl_slist *headers;
 	char error_text[CURL_ERROR_SIZE];
-	size_t header_bytes;
+	size_t header_bytes; /* of interim answers, too */
 	bool head_told;
-	bool bundled; /* the bundle of certificates was read */
-	Err *error;   /* of a callback: the reason why the transfer was given up */
+	bool bundled;     /* the bundle of certificates was read */
+	bool enough;      /* what else the body of a failure says does not matter */
+	uint64_t moved;   /* bytes both ways */
+	int64_t moved_at; /* milliseconds; 0: there is no connection yet */
+	Err *error;       /* of a callback: the reason why the transfer was given up */
 } Exchange;
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
 
 static bool succeeded(const Exchange *x)
 {
@@ -181,7 +192,9 @@ static size_t on_header(char *data, size_t one _unused_, size_t len, void *arg)
 {
 	Exchange *x = arg;
 	Str line = str_trim((Str){data, len});
-	if (str_starts(line, "HTTP/")) { /* also after an interim answer */
+	bool begins = str_starts(line, "HTTP/"); /* also after an interim answer */
+	x->header_bytes += len;
+	if (begins) {
 		uint64_t status = 0;
 		Str word;
 		(void)str_cut(&line, ' ', &word);
@@ -189,17 +202,14 @@ static size_t on_header(char *data, size_t one _unused_, size_t len, void *arg)
 			status = 0;
 		x->response->status = (long)status;
 		strvec_clear(&x->response->headers);
-		x->header_bytes = 0;
-		return len;
 	}
-	x->header_bytes += len;
 	if (x->header_bytes > MAX_HEADER_BYTES || x->response->headers.len >= MAX_HEADERS) {
 		err_set(&x->error, ERR_LIMIT,
 			"the answer has more than %d headers or %u bytes of them", MAX_HEADERS,
 			MAX_HEADER_BYTES);
 		return 0;
 	}
-	ssize_t colon = str_find(line, ':');
+	ssize_t colon = begins ? -1 : str_find(line, ':');
 	if (colon <= 0)
 		return len;
 	char *name = str_dup(str_slice(line, 0, (size_t)colon));
@@ -221,9 +231,9 @@ static size_t on_body(char *data, size_t one _unused_, size_t len, void *arg)
 		return writer_write(x->request->sink, data, len, &x->error) < 0 ? 0 : len;
 	size_t max = x->request->max_body ? x->request->max_body : HTTP_MAX_BODY;
 	if (x->response->received > max) {
-		if (!succeeded(x)) /* the beginning of an error page says enough */
-			return len;
-		err_set(&x->error, ERR_LIMIT, "the answer is longer than %zu bytes", max);
+		x->enough = !succeeded(x); /* the beginning of an error page says enough */
+		if (!x->enough)
+			err_set(&x->error, ERR_LIMIT, "the answer is longer than %zu bytes", max);
 		return 0;
 	}
 	buf_append(&x->response->body, data, len);
@@ -237,10 +247,37 @@ static size_t on_upload(char *data, size_t one, size_t n, void *arg)
 	return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
 }
 
-static int on_progress(void *arg _unused_, curl_off_t total _unused_, curl_off_t now _unused_,
-	curl_off_t up_total _unused_, curl_off_t up_now _unused_)
+/* The connection stands: from here on silence counts. */
+static int on_connected(void *arg, char *to _unused_, char *from _unused_, int to_port _unused_,
+	int from_port _unused_)
 {
-	return cancel_requested();
+	((Exchange *)arg)->moved_at = now_ms();
+	return CURL_PREREQFUNC_OK;
+}
+
+static unsigned stall_seconds(const HttpRequest *q)
+{
+	return q->stall_seconds ? q->stall_seconds : HTTP_STALL_SECONDS;
+}
+
+/* Called at least once a second. */
+static int on_progress(void *arg, curl_off_t total _unused_, curl_off_t now,
+	curl_off_t up_total _unused_, curl_off_t up_now)
+{
+	Exchange *x = arg;
+	uint64_t moved = (uint64_t)now + (uint64_t)up_now + x->header_bytes;
+	if (cancel_requested())
+		return 1;
+	if (x->moved_at && moved != x->moved) {
+		x->moved = moved;
+		x->moved_at = now_ms();
+	}
+	if (!x->moved_at || now_ms() - x->moved_at < (int64_t)stall_seconds(x->request) * 1000)
+		return 0;
+	if (!x->error)
+		err_set(&x->error, ERR_TIMEOUT, "nothing has moved for %u seconds",
+			stall_seconds(x->request));
+	return 1;
 }
 
 static void add_header(Exchange *x, const char *line)
@@ -319,8 +356,10 @@ static bool set_up(Exchange *x)
 	const Libcurl *curl = x->http->curl;
 	CURL *c = x->curl;
 	long connect = q->connect_seconds ? (long)q->connect_seconds : HTTP_CONNECT_SECONDS;
-	long stall = q->stall_seconds ? (long)q->stall_seconds : HTTP_STALL_SECONDS;
 	set_headers(x);
+	if (curl->easy_setopt(c, CURLOPT_PREREQFUNCTION, on_connected) ||
+		curl->easy_setopt(c, CURLOPT_PREREQDATA, x))
+		x->moved_at = now_ms();
 	/* refused while the handle still has the buffer of its last connection, which has that size */
 	(void)curl->easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
 	return curl->easy_setopt(c, CURLOPT_URL, q->url) == 0 &&
@@ -332,8 +371,6 @@ static bool set_up(Exchange *x)
 		curl->easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == 0 &&
 		curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == 0 &&
 		curl->easy_setopt(c, CURLOPT_CONNECTTIMEOUT, connect) == 0 &&
-		curl->easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) == 0 &&
-		curl->easy_setopt(c, CURLOPT_LOW_SPEED_TIME, stall) == 0 &&
 		curl->easy_setopt(c, CURLOPT_USERAGENT, "cruet/" CRUET_VERSION) == 0 &&
 		curl->easy_setopt(c, CURLOPT_HTTPHEADER, x->headers) == 0 &&
 		curl->easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) == 0 &&
@@ -341,6 +378,7 @@ static bool set_up(Exchange *x)
 		curl->easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == 0 &&
 		curl->easy_setopt(c, CURLOPT_WRITEDATA, x) == 0 &&
 		curl->easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) == 0 &&
+		curl->easy_setopt(c, CURLOPT_XFERINFODATA, x) == 0 &&
 		curl->easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == 0 && set_tls(x) && set_body(x);
 }
 
@@ -420,10 +458,24 @@ static void trace_request(const HttpRequest *q)
 		trace_header(q->headers->items[i]);
 }
 
-/* Values that give access to something. */
+/* Names of answers' headers whose values give access to something. */
 static bool secret_header(const char *line)
 {
-	return cstr_starts(line, "set-cookie=") || cstr_starts(line, "authorization=");
+	static const char *const words[] = {
+		"auth", "cookie", "credential", "key", "secret", "signature", "token"};
+	_cleanup_free_ char *name = str_dup((Str){line, strcspn(line, "=")});
+	if (strcmp(name, "www-authenticate") == 0) /* where tokens are, none of them */
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strstr(name, words[i]))
+			return true;
+	return false;
+}
+
+static bool url_header(const char *line)
+{
+	return cstr_starts(line, "location=") || cstr_starts(line, "content-location=") ||
+		cstr_starts(line, "link=") || cstr_starts(line, "refresh=");
 }
 
 static void trace_response(const HttpResponse *p)
@@ -431,14 +483,15 @@ static void trace_response(const HttpResponse *p)
 	log_debug("registry", "< %ld (%llu bytes)", p->status, (unsigned long long)p->received);
 	for (size_t i = 0; i < p->headers.len; i++) {
 		const char *line = p->headers.items[i];
-		if (secret_header(line))
-			continue;
-		if (!cstr_starts(line, "location=")) {
+		int name = (int)strcspn(line, "=");
+		if (secret_header(line)) {
+			log_debug("registry", "< %.*s=…", name, line);
+		} else if (url_header(line)) {
+			_cleanup_free_ char *url = url_shown(line + name + 1);
+			log_debug("registry", "< %.*s=%s", name, line, url);
+		} else {
 			log_debug("registry", "< %s", line);
-			continue;
 		}
-		_cleanup_free_ char *url = url_shown(line + strlen("location="));
-		log_debug("registry", "< location=%s", url);
 	}
 }
 
@@ -477,7 +530,7 @@ int http_perform(Http *h, const HttpRequest *request, HttpResponse *ret, Err **e
 			(void)tell_head(&x); /* there was no body */
 		if (x.error)
 			r = err_move(err, &x.error);
-		else if (rc != CURLE_OK)
+		else if (rc != CURLE_OK && !x.enough)
 			r = transfer_error(&x, rc, err);
 	}
 	if (log_enabled("registry"))

@@ -9,7 +9,8 @@
 #include "registry/url.h"
 
 #define MAX_PAGES 10000
-#define MAX_LIST  (16u << 20) /* bytes of one page of tags */
+#define MAX_LIST  (4u << 20)  /* bytes of one page of tags or referrers */
+#define MAX_LISTS (16u << 20) /* of all of them */
 
 int repository_open(Registry *r, const Reference *name, bool push, Repository **ret, Err **err)
 {
@@ -116,15 +117,17 @@ static int read_manifest(
 	return 0;
 }
 
-/* Only the descriptor, out of the headers; 1 when they do not say enough. */
-static int read_head(const HttpResponse *answer, Descriptor *ret)
+/* Only the descriptor, out of the headers; 1 when they do not say enough, or not what was asked for. */
+static int read_head(const HttpResponse *answer, const char *target, Descriptor *ret)
 {
 	Descriptor d = {0};
+	Digest wanted;
 	const char *digest = http_header(answer, "docker-content-digest");
 	const char *length = http_header(answer, "content-length");
 	_cleanup_free_ char *type = answer_type(answer);
 	if (!digest || digest_parse(str_of(digest), &d.digest, NULL) < 0 || !length ||
 		str_to_u64(str_of(length), UINT64_MAX, &d.size, NULL) < 0 ||
+		(is_digest(target, &wanted) && !digest_eq(&wanted, &d.digest)) ||
 		!(media_type_is_manifest(type) || media_type_is_index(type)))
 		return 1;
 	d.media_type = TAKE_PTR(type);
@@ -152,7 +155,7 @@ int repository_manifest(
 	if (!ret_bytes) {
 		_cleanup_err_ Err *why = NULL;
 		r = repository_call(p, can, &call, what, &answer, NULL, NULL, &why);
-		bool asked = r == 0 && read_head(&answer, ret) == 0;
+		bool asked = r == 0 && read_head(&answer, target, ret) == 0;
 		if (asked || (r < 0 && fault_is_final(why))) {
 			strvec_done(&headers);
 			return err_move(err, &why);
@@ -248,7 +251,9 @@ static int each_page(Repository *p, const char *path, const char *what,
 	int (*page)(void *arg, Str body, Err **err), void *arg, Err **err)
 {
 	_cleanup_free_ char *next = NULL;
-	for (unsigned i = 0; i < MAX_PAGES; i++) {
+	_cleanup_map_ Map seen = MAP_INIT(NULL);
+	uint64_t bytes = 0;
+	for (unsigned i = 0; i < MAX_PAGES && bytes <= MAX_LISTS; i++) {
 		_cleanup_(http_response_done) HttpResponse answer = {0};
 		_cleanup_free_ char *url = NULL, *link = NULL;
 		Call call = {.method = "GET",
@@ -259,6 +264,7 @@ static int each_page(Repository *p, const char *path, const char *what,
 		int r = repository_call(p, ENDPOINT_RESOLVE, &call, what, &answer, NULL, &url, err);
 		if (r == 0)
 			r = page(arg, buf_view(&answer.body), err);
+		bytes += answer.body.len;
 		const char *header = r == 0 ? http_header(&answer, "link") : NULL;
 		if (header)
 			r = link_next(str_of(header), &link, err);
@@ -266,15 +272,16 @@ static int each_page(Repository *p, const char *path, const char *what,
 			return r;
 		char *old = next;
 		r = url_resolve(url, link, &next, err);
-		if (r == 0 && cstr_eq(next, url))
-			r = err_set(
-				err, ERR_CORRUPT, "%s: a page names itself as the next one", what);
 		free(old);
-		if (r < 0) {
+		map_put(&seen, str_of(url), p);
+		if (r == 0 && map_has(&seen, str_of(next)))
+			r = err_set(err, ERR_CORRUPT,
+				"%s: the pages name each other as the next one", what);
+		if (r < 0)
 			return r;
-		}
 	}
-	return err_set(err, ERR_LIMIT, "%s: more than %d pages", what, MAX_PAGES);
+	return err_set(
+		err, ERR_LIMIT, "%s: more than %d pages or %u bytes", what, MAX_PAGES, MAX_LISTS);
 }
 
 static int tags_page(void *arg, Str body, Err **err)
@@ -289,6 +296,10 @@ static int tags_page(void *arg, Str body, Err **err)
 	int r = json_parse(body, MAX_LIST, "the list of tags", &json, err);
 	if (r == 0)
 		r = json_read_object(json, "tags", fields, ARRAY_SIZE(fields), &list, err);
+	for (size_t i = 0; r == 0 && i < list.tags.len; i++)
+		if (!reference_tag_valid(str_of(list.tags.items[i])))
+			r = err_set(err, ERR_CORRUPT,
+				"the list of tags has '%.200s', which is none", list.tags.items[i]);
 	if (r == 0)
 		strvec_copy(arg, &list.tags);
 	strvec_done(&list.tags);

@@ -63,6 +63,8 @@ int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what
 /* Tries the endpoints that `can` do it in their order until one answers with success; errors of mirrors are warnings. */
 int repository_call(Repository *p, unsigned can, const Call *call, const char *what,
 	HttpResponse *ret, const Endpoint **ret_endpoint, char **ret_url, Err **err) _warn_unused_;
+/* Seconds that a Retry-After header asks for, -1 without one; a long wait is told. */
+int answer_retry_after(Registry *r, const Endpoint *e, const HttpResponse *answer);
 HostState *host_state(Registry *r, const char *address);
 /* Nobody was reached, or let us in: what is asked otherwise now would fail in the same way. */
 bool fault_is_final(const Err *err);

@@ -89,13 +89,6 @@ void backoff_failed(Backoff *b, unsigned try, int retry_after)
 	pthread_mutex_unlock(&b->mutex);
 }
 
-void backoff_worked(Backoff *b)
-{
-	pthread_mutex_lock(&b->mutex);
-	b->not_before = 0;
-	pthread_mutex_unlock(&b->mutex);
-}
-
 int backoff_wait(Backoff *b, Err **err)
 {
 	for (;;) {

@@ -19,6 +19,5 @@ int retry_after_seconds(const char *value, int64_t now);
 bool retry_status(long status); /* 408, 429, 500, 502, 503, 504 and the likes of proxies */
 /* A request failed for the try-th time (0 = first): tells the host's other requests to wait too. */
 void backoff_failed(Backoff *b, unsigned try, int retry_after /* -1: none */);
-void backoff_worked(Backoff *b);
 /* Sleeps until the host may be asked again; ERR_CANCELLED. */
 int backoff_wait(Backoff *b, Err **err) _warn_unused_;

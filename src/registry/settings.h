@@ -13,8 +13,9 @@ typedef struct RegistrySettings {
 	const char *cert_dir; /* --cert-dir: instead of the certs.d of the host */
 	const char *
 		registries; /* --registries-conf; else $CONTAINERS_REGISTRIES_CONF and the usual places */
-	const char *hosts_dir; /* --hosts-dir; else containerd's, /etc/containerd/certs.d */
-	bool no_creds;         /* --no-creds: ask as nobody */
-	bool insecure;         /* --tls-verify=false: certificates are not checked */
-	bool plain_http;       /* --plain-http */
+	const char *hosts_dir;  /* --hosts-dir; else containerd's, /etc/containerd/certs.d */
+	unsigned stall_seconds; /* --stall-timeout; else HTTP_STALL_SECONDS */
+	bool no_creds;          /* --no-creds: ask as nobody */
+	bool insecure;          /* --tls-verify=false: certificates are not checked */
+	bool plain_http;        /* --plain-http */
 } RegistrySettings;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "base/timefmt.h"
 #include "registry/registry_int.h"
 #include "registry/url.h"
 
@@ -72,12 +71,28 @@ static int begin(Upload *u, const char *from, bool *ret_mounted, Err **err)
 	int r = endpoint_call(u->repository, u->endpoint, &call, &answer, &url, err);
 	if (r < 0)
 		return r;
-	*ret_mounted = answer.status == 201;
-	if (answer.status == 201)
+	*ret_mounted = from && answer.status == 201;
+	if (*ret_mounted)
 		return 0;
 	if (answer.status != 202)
 		return answer_error(u->endpoint, &answer, "opening an upload", err);
 	return take_location(u, &answer, url, err);
+}
+
+/* Bytes that the answer's Range header says the server has; false when it does not say it. */
+static bool bytes_there(const HttpResponse *answer, uint64_t size, uint64_t *ret)
+{
+	const char *range = http_header(answer, "range");
+	Str text = str_of(range ? range : ""), first;
+	uint64_t last = 0;
+	if (range && str_starts(text, "bytes="))
+		text = str_slice(text, 6, text.len);
+	/* "0-0" is also what docker-registry says of an upload without a byte */
+	if (!range || !str_cut(&text, '-', &first) || !str_eq_cstr(first, "0") ||
+		str_to_u64(text, UINT64_MAX - 1, &last, NULL) < 0 || last == 0 || last >= size)
+		return false;
+	*ret = last + 1;
+	return true;
 }
 
 /* How much the server has got: the session goes on from there, or is gone. */
@@ -86,21 +101,12 @@ static void ask_status(Upload *u)
 	_cleanup_(http_response_done) HttpResponse answer = {0};
 	_cleanup_free_ char *url = NULL;
 	Call call = {.method = "GET", .url = u->location, .actions = "pull,push"};
-	uint64_t last = 0;
 	if (endpoint_call(u->repository, u->endpoint, &call, &answer, &url, NULL) < 0 ||
 		(answer.status != 204 && answer.status != 202)) {
 		drop_session(u);
 		return;
 	}
-	const char *range = http_header(&answer, "range");
-	Str text = str_of(range ? range : ""), first;
-	if (range && str_starts(text, "bytes="))
-		text = str_slice(text, 6, text.len);
-	bool known = range && str_cut(&text, '-', &first) && str_eq_cstr(first, "0") &&
-		str_to_u64(text, UINT64_MAX - 1, &last, NULL) == 0 && last < u->blob->size;
-	/* "0-0" is also what docker-registry says of an upload without a byte */
-	u->at = known && last > 0 ? last + 1 : 0;
-	if (!known || u->at == 0)
+	if (!bytes_there(&answer, u->blob->size, &u->at))
 		drop_session(u);
 	else if (http_header(&answer, "location") && take_location(u, &answer, url, NULL) < 0)
 		drop_session(u);
@@ -138,12 +144,12 @@ static int send_rest(Upload *u, bool last, bool *ret_passes, Err **err)
 	if (answer.status >= 200 && answer.status < 300) {
 		if (last)
 			return 0;
-		u->at = u->blob->size;
+		if (!bytes_there(&answer, u->blob->size, &u->at))
+			u->at = u->blob->size;
 		return take_location(u, &answer, url, err);
 	}
 	*ret_passes = retry_status(answer.status) || answer.status == 416 || answer.status == 404;
-	const char *after = http_header(&answer, "retry-after");
-	u->retry_after = after ? retry_after_seconds(after, time_now()) : -1;
+	u->retry_after = answer_retry_after(u->repository->registry, u->endpoint, &answer);
 	return answer_error(u->endpoint, &answer, "uploading", err);
 }
 

@@ -65,8 +65,9 @@ int url_resolve(const char *base, const char *location, char **ret, Err **err)
 		free(*ret);
 		*ret = NULL;
 	}
+	_cleanup_free_ char *shown = url_shown(location);
 	return err_set(err, ERR_CORRUPT,
-		"the server names the location '%s', which is no URL of http or https", location);
+		"the server names the location '%.300s', which is no URL of http or https", shown);
 }
 
 bool url_same_origin(const char *a, const char *b)
@@ -111,24 +112,34 @@ static AddressKind kind_v4(uint32_t a)
 
 static AddressKind kind_of_host(const char *host)
 {
+	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b}; /* 64:ff9b::/96, RFC 6052 */
 	struct in_addr v4;
 	struct in6_addr v6;
 	_cleanup_free_ char *bare = xstrdup(host[0] == '[' ? host + 1 : host);
 	bare[strcspn(bare, "]%")] = 0;
-	if (strcasecmp(bare, "localhost") == 0 || str_ends(str_of(bare), ".localhost"))
+	size_t len = strlen(bare);
+	while (len && bare[len - 1] == '.') /* the root of all names */
+		bare[--len] = 0;
+	if (strcasecmp(bare, "localhost") == 0 ||
+		(len > 10 && strcasecmp(bare + len - 10, ".localhost") == 0))
 		return ADDRESS_PRIVATE;
 	if (inet_aton(bare, &v4)) /* also the forms with fewer dots, octal and hexadecimal */
 		return kind_v4(ntohl(v4.s_addr));
 	if (inet_pton(AF_INET6, bare, &v6) != 1)
 		return ADDRESS_PUBLIC;
-	if (IN6_IS_ADDR_V4MAPPED(&v6) || IN6_IS_ADDR_V4COMPAT(&v6)) {
+	if (IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6))
+		return ADDRESS_PRIVATE;
+	if (IN6_IS_ADDR_V4MAPPED(&v6) || IN6_IS_ADDR_V4COMPAT(&v6) ||
+		memcmp(&v6, nat64, sizeof(nat64)) == 0) {
 		uint32_t a;
 		memcpy(&a, &v6.s6_addr[12], sizeof(a));
 		return kind_v4(ntohl(a));
 	}
 	if (IN6_IS_ADDR_LINKLOCAL(&v6) || cstr_eq(bare, "fd00:ec2::254"))
 		return ADDRESS_LINK_LOCAL;
-	return (v6.s6_addr[0] & 0xfe) == 0xfc ? ADDRESS_PRIVATE : ADDRESS_PUBLIC;
+	bool local = (v6.s6_addr[0] & 0xfe) == 0xfc || IN6_IS_ADDR_SITELOCAL(&v6) ||
+		IN6_IS_ADDR_MULTICAST(&v6);
+	return local ? ADDRESS_PRIVATE : ADDRESS_PUBLIC;
 }
 
 static AddressKind kind_of_url(const char *url)
@@ -211,9 +222,22 @@ char *url_shown(const char *url)
 {
 	Buf out = BUF_INIT(SIZE_MAX / 2);
 	Str rest = str_of(url), word;
+	const char *slashes = strstr(url, "://");
+	if (slashes) { /* user:password@ */
+		const char *host = slashes + 3;
+		Str authority = {host, strcspn(host, "/?#")};
+		ssize_t at = str_rfind(authority, '@');
+		if (at >= 0) {
+			buf_str(&out, (Str){url, (size_t)(host - url)});
+			buf_cstr(&out, "…@");
+			rest = str_of(host + at + 1);
+		}
+	}
 	ssize_t mark = str_find(rest, '?');
-	if (mark < 0)
-		return xstrdup(url);
+	if (mark < 0) {
+		buf_str(&out, rest);
+		return buf_steal(&out);
+	}
 	buf_str(&out, str_slice(rest, 0, (size_t)mark));
 	rest = str_slice(rest, (size_t)mark + 1, rest.len);
 	for (char separator = '?'; str_cut(&rest, '&', &word); separator = '&') {

@@ -21,5 +21,5 @@ char *url_escape(const char *text);
 char *url_unescape(const char *text);
 /* url with name=value added to its query (value is escaped). Owned. */
 char *url_with_query(const char *url, const char *name, const char *value);
-/* The URL with every query value that may be a secret replaced: for messages and traces. Owned. */
+/* The URL with user information and every query value that may be a secret replaced: for messages and traces. Owned. */
 char *url_shown(const char *url);

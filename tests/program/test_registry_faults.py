@@ -1,0 +1,375 @@
+"""A registry that fails, stalls, cuts and limits: transfers go on, and give up with a reason. Hostile ones: test_registry_hostile.py."""
+import email.utils
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+import conftest
+from conftest import Cruet, write
+from fault_registry import REPO, FaultRegistry, Image, digest
+
+TRIES = 5
+NOW = ("Retry-After", "0")
+
+
+@pytest.fixture
+def registry():
+    r = FaultRegistry()
+    yield r
+    r.close()
+
+
+@pytest.fixture
+def started(cruet):
+    """Starts cruet beside the test; what is left of it is ended."""
+    running = []
+
+    def start(*args):
+        running.append(subprocess.Popen([conftest.CRUET, *map(str, args)], env=cruet.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        return running[-1]
+    yield start
+    for p in running:
+        if p.poll() is None:
+            p.kill()
+        p.communicate()
+
+
+def errors(text):
+    return [line for line in text.splitlines() if line.startswith("cruet: ")]
+
+
+def whole(registry, image):
+    return all(registry.blobs.get(digest(b)) == b for b in (*image.layers, image.config)) and image.digest in registry.manifests
+
+
+def to_push(cruet, registry, image, *names):
+    """The image is in the store under names of a registry that has nothing of it."""
+    name = registry.add(image, "seed")
+    cruet.run("pull", "-q", name)
+    for n in names or (f"{REPO}:1",):
+        cruet.run("tag", name, f"{registry.host}/{n}")
+    cruet.run("rmi", name)
+    registry.blobs.clear()
+    registry.manifests.clear()
+    registry.requests.clear()
+    return f"{registry.host}/{(names or (f'{REPO}:1',))[-1]}"
+
+
+# ---- trying again ----
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_what_may_pass_is_tried_again(cruet, registry, status):
+    image = Image(3000)
+    name = registry.add(image)
+    steps = [("GET", "/manifests/"), ("GET", f"/blobs/{digest(image.config)}"), ("GET", f"/blobs/{digest(image.layers[0])}")]
+    for step in steps:
+        registry.fault(*step, status=status, headers=[NOW])
+    assert image.digest in cruet.run("pull", name).out
+    assert [len(registry.asked(*step)) for step in steps] == [2, 2, 2]
+    registry.blobs.clear()
+    registry.manifests.clear()
+    registry.requests.clear()
+    for step in (("POST", "/uploads/"), ("PUT", "/uploads/"), ("PUT", "/manifests/")):
+        registry.fault(*step, status=status, headers=[NOW])
+    cruet.run("push", name)
+    assert whole(registry, image) and len(registry.asked("PUT", "/manifests/")) == 2
+    assert len(registry.asked("PUT", "/uploads/")) == 3
+
+
+@pytest.mark.parametrize("step,words", [(("GET", "/manifests/"), "manifest '1'"), (("GET", "/blobs/"), "blob sha256:")])
+def test_gives_up_pulling(cruet, registry, step, words):
+    name = registry.add(Image())
+    registry.fault(*step, times=None, status=503, headers=[NOW])
+    told = cruet.fails(5, "pull", "-q", name)
+    assert len(registry.asked(*step)) == TRIES and len(errors(told)) == 1
+    for part in (registry.host, words, "503", "UNKNOWN: it does not work today", "hint: ", "try again later"):
+        assert part in told
+    cruet.sound()
+
+
+@pytest.mark.parametrize("step,words", [(("POST", "/uploads/"), "opening an upload"), (("PUT", "/uploads/"), "uploading"), (("PUT", "/manifests/"), "manifest '1'")])
+def test_gives_up_pushing(cruet, registry, step, words):
+    name = to_push(cruet, registry, Image())
+    registry.fault(*step, times=None, status=502, headers=[NOW])
+    told = cruet.fails(5, "push", "-q", name)
+    assert len(errors(told)) == 1 and len(registry.asked("PUT", "/manifests/")) == (TRIES if "manifests" in step[1] else 0)
+    for part in (registry.host, words, "502", "UNKNOWN: it does not work today", "hint: "):
+        assert part in told
+
+
+def test_a_plain_text_is_told(cruet, registry):
+    name = registry.add(Image())
+    registry.fault("GET", "/manifests/", times=None, status=500, headers=[NOW, ("Content-Type", "text/plain")], body=b"the disk is on fire\nat once\n")
+    told = cruet.fails(5, "pull", name)
+    assert "the disk is on fire" in told and "at once" not in told
+
+
+@pytest.mark.parametrize("status,code", [(401, 4), (403, 12), (404, 7)])
+@pytest.mark.parametrize("step", ["/manifests/", "/blobs/"])
+def test_what_will_not_pass_is_not_tried_again(cruet, registry, step, status, code):
+    name = registry.add(Image())
+    registry.fault("GET", step, times=None, status=status)
+    told = cruet.fails(code, "pull", "-q", name)
+    assert len(registry.asked("GET", step)) == 1 and len(errors(told)) == 1 and "hint: " in told
+
+
+def test_retry_after(cruet, registry):
+    """In seconds and as a date, for manifests, blobs and uploads."""
+    image = Image(3000)
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    steps = [("GET", "/manifests/"), ("GET", layer), ("PUT", "/uploads/.*" + layer.split(":")[1])]
+    for step, form in zip(steps, (lambda: "1", lambda: email.utils.formatdate(time.time() + 2, usegmt=True), lambda: "1")):
+        registry.fault(*step, status=503, headers=lambda q, form=form: [("Retry-After", form())])
+    cruet.run("pull", name)
+    registry.blobs.clear()
+    cruet.run("push", name)
+    for step in steps:
+        first, second = (q.at for q in registry.asked(*step))
+        assert second - first >= 1
+
+
+def test_retry_after_has_a_bound_and_can_be_interrupted(registry, started):
+    registry.fault("GET", "/manifests/", times=None, status=429, headers=[("Retry-After", "86400")])
+    running = started("pull", registry.add(Image()))
+    line = running.stderr.readline().decode()
+    assert "warning: " in line and registry.host in line and "429" in line and "60 s" in line
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=5)
+    assert running.returncode == 130 and "interrupted" in told.decode()
+
+
+def test_the_whole_host_is_left_alone(cruet, registry):
+    """What one answer asks for holds for the requests beside it, and an answer that comes later does not end it."""
+    image = Image(*[2000 + i for i in range(7)])
+    name = registry.add(image)
+    for layer in image.layers[1:4]:
+        registry.fault("GET", digest(layer), delay=0.3)
+    registry.fault("GET", digest(image.layers[0]), status=429, headers=[("Retry-After", "1")])
+    cruet.run("pull", name)
+    limited, again = (q.at for q in registry.asked("GET", digest(image.layers[0])))
+    assert again - limited >= 1
+    assert not [q.path for q in registry.asked("GET", "/blobs/") if limited + 0.25 < q.at < limited + 1]
+
+
+def test_the_token_server_is_asked_again(cruet, registry):
+    registry.auth = "bearer"
+    name = registry.add(Image())
+    registry.fault("GET", "/token", status=503, headers=[NOW])
+    cruet.run("pull", "--creds", "user:secret-password", name)
+    assert len(registry.asked("GET", "/token")) == 2
+    registry.fault("GET", "/token", times=None, status=500, headers=[NOW])
+    told = cruet.fails(5, "pull", "-q", name)
+    assert "token" in told and "500" in told and registry.host in told
+
+
+# ---- going on ----
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_cut_blob_goes_on(cruet, registry, ranges):
+    image = Image(300000)
+    registry.ranges = ranges
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    registry.fault("GET", layer, cut=100000)
+    registry.fault("GET", digest(image.config), cut=20)
+    cruet.run("pull", name)
+    assert registry.ranges_of(layer) == [None, "bytes=100000-"]
+    assert registry.ranges_of(digest(image.config)) == [None, "bytes=20-"]
+    cruet.sound()
+
+
+def partial(cruet, image):
+    return cruet.root / "tmp" / f"partial-{digest(image.layers[0]).split(':')[1]}"
+
+
+def wait_for_bytes(path, size):
+    for _ in range(400):
+        if path.exists() and path.stat().st_size >= size:
+            return
+        time.sleep(0.025)
+    raise AssertionError(f"{path} does not grow")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_the_next_run_goes_on(cruet, registry, started, how):
+    image = Image(3000000)
+    name = registry.add(image)
+    registry.fault("GET", digest(image.layers[0]), hang=2000000)
+    running = started("pull", name)
+    wait_for_bytes(partial(cruet, image), 2000000)
+    running.send_signal(how)
+    _, told = running.communicate(timeout=5)
+    assert running.returncode == (130 if how == signal.SIGINT else -how)
+    assert len(errors(told.decode())) == (how == signal.SIGINT)
+    assert partial(cruet, image).exists() and cruet.json("images") == []
+    cruet.run("pull", name)
+    start = int(registry.ranges_of(digest(image.layers[0]))[1].removeprefix("bytes=").removesuffix("-"))
+    assert 2000000 - 3 * 65536 <= start <= 2000000
+    assert not partial(cruet, image).exists()
+    cruet.sound()
+
+
+def test_what_stands_still_is_begun_again(cruet, registry):
+    image = Image(300000)
+    name = registry.add(image)
+    registry.fault("GET", digest(image.layers[0]), hang=100000)
+    cruet.run("pull", "--stall-timeout", 1, name)
+    assert registry.ranges_of(digest(image.layers[0])) == [None, "bytes=100000-"]
+    registry.blobs.clear()
+    registry.fault("PUT", "/uploads/", delay=20)
+    cruet.run("push", "--stall-timeout", 1, name)
+    assert whole(registry, image)
+
+
+def test_what_never_moves_is_given_up(cruet, registry):
+    """Each time after a longer wait."""
+    name = registry.add(Image())
+    registry.fault("GET", "/manifests/", times=None, delay=30)
+    done = cruet.run("pull", "-q", "--stall-timeout", 1, name, check=False)
+    assert done.returncode == 16 and len(errors(done.err)) == 1
+    assert registry.host in done.err and "1 second" in done.err and "hint: " in done.err
+    at = [q.at for q in registry.asked("GET", "/manifests/")]
+    assert len(at) == TRIES and all(b - a > 1 + 0.25 * 0.7 * 2 ** i for i, (a, b) in enumerate(zip(at, at[1:])))
+
+
+def test_what_is_slow_goes_its_way(cruet, registry):
+    image = Image(10000)
+    name = registry.add(image)
+    registry.fault("GET", digest(image.layers[0]), pace=(2600, 0.6))
+    cruet.run("pull", "--stall-timeout", 1, name)
+    assert len(registry.asked("GET", digest(image.layers[0]))) == 1
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "x", "1000000"])
+def test_stall_timeout_takes_seconds(cruet, registry, value):
+    assert "--stall-timeout" in cruet.fails(2, "pull", f"--stall-timeout={value}", registry.add(Image()))
+
+
+# ---- uploads ----
+
+BIG = 5000000  # more than goes in one request
+
+
+def test_a_cut_upload_goes_on(cruet, registry):
+    image = Image(BIG)
+    name = to_push(cruet, registry, image)
+    registry.fault("PATCH", "/uploads/", take=2000000)
+    cruet.run("push", name)
+    first, second = registry.asked("PATCH")
+    size = len(image.layers[0])
+    assert first.headers.get("content-range") is None and first.path == second.path
+    assert second.headers["content-range"] == f"2000000-{size - 1}" and second.sent == size - 2000000
+    assert whole(registry, image)
+
+
+def test_a_server_that_kept_less_gets_the_rest(cruet, registry):
+    image = Image(BIG)
+    name = to_push(cruet, registry, image)
+
+    def lose(q):
+        upload = registry.uploads[q.path.split("?")[0].rsplit("/", 1)[-1]]
+        del upload[3000000:]
+        return [("Location", q.path), ("Range", "0-2999999")]
+    registry.fault("PATCH", "/uploads/", headers=lose)
+    cruet.run("push", name)
+    assert whole(registry, image) and len(registry.asked("PATCH")) == 1
+    assert max(q.sent for q in registry.asked("PUT", "/uploads/")) == len(image.layers[0]) - 3000000
+
+
+@pytest.mark.parametrize("status", [416, 404])
+def test_a_lost_upload_begins_anew(cruet, registry, status):
+    image = Image(BIG)
+    name = to_push(cruet, registry, image)
+    registry.fault("PATCH", "/uploads/", status=status)
+    if status == 404:
+        registry.fault("GET", "/uploads/", status=404)
+    cruet.run("push", name)
+    first, second = registry.asked("PATCH")
+    assert first.path != second.path and second.sent == len(image.layers[0])
+    assert whole(registry, image)
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_mounting(cruet, registry, accepted):
+    image = Image(5000, 6000)
+    other, name = f"{registry.host}/team/first:1", to_push(cruet, registry, image, "team/first:1", f"{REPO}:1")
+    cruet.run("push", other)
+    registry.mounts = accepted
+    kept = dict(registry.blobs)
+    registry.requests.clear()
+    registry.fault("HEAD", f"/v2/{REPO}/blobs/", times=None, status=404)
+    cruet.run("push", name)
+    opened = registry.asked("POST", f"/v2/{REPO}/blobs/uploads/.mount=.*from=team%2Ffirst")
+    assert len(opened) == 2 and whole(registry, image) and registry.blobs == kept
+    layers = [digest(l).split(":")[1] for l in image.layers]
+    sent = [q for q in registry.asked("PUT", "/uploads/") if any(l in q.path for l in layers)]
+    assert len(sent) == (0 if accepted else 2)
+    assert len(registry.asked("POST")) == 3  # a refusal opens the session that is used
+
+
+def test_the_manifest_comes_last(cruet, registry):
+    name = to_push(cruet, registry, Image(5000, 6000, 7000))
+    registry.fault("PUT", "/uploads/", delay=0.2)
+    cruet.run("push", name)
+    assert registry.requests[-1].method == "PUT" and "/manifests/1" in registry.requests[-1].path
+    assert len(registry.asked("PUT", "/manifests/")) == 1 and len(registry.asked("PUT", "/uploads/")) == 4
+
+
+# ---- what is told ----
+
+LIMITED = [("RateLimit-Limit", "100;w=21600"), ("RateLimit-Remaining", "0;w=21600"), ("Docker-RateLimit-Source", "192.0.2.1")]
+
+
+def test_rate_limits_are_told(cruet, registry):
+    name = registry.add(Image())
+    registry.fault("GET", "/manifests/", times=TRIES, status=429, headers=[NOW, *LIMITED])
+    done = cruet.run("--debug=registry", "pull", name, check=False)
+    assert done.returncode == 5 and "ratelimit-remaining=0;w=21600" in done.err
+    hint = [line for line in done.err.splitlines() if line.startswith("hint: ")]
+    assert len(hint) == 1 and "0 of 100 requests in 6h0m0s are left" in hint[0]
+    registry.fault("GET", "/manifests/", headers=[("RateLimit-Limit", "100;w=21600"), ("RateLimit-Remaining", "7;w=21600")])
+    told = cruet.run("pull", "--progress", "plain", name).err
+    assert told.count(f"warning: {registry.host}: 7 of 100 requests in 6h0m0s are left") == 1
+    registry.fault("GET", "/manifests/", headers=[("RateLimit-Limit", "100;w=21600"), ("RateLimit-Remaining", "70;w=21600")])
+    assert "warning" not in cruet.run("pull", "--progress", "plain", name).err
+
+
+def test_the_trace_has_no_secrets(cruet, registry, tmp_path):
+    """Requests and answers are shown; what gives access to something is not."""
+    image = Image(3000)
+    name = registry.add(image)
+    registry.auth = "bearer"
+    write(tmp_path / "hosts" / registry.host.replace(":", "_") / "_", "")
+    write(pathlib.Path(f"{tmp_path}/hosts/{registry.host.replace(':', '_')}_/hosts.toml"),
+          f'server = "http://{registry.host}"\n[header]\n  X-Api = "secret-header"\n')
+    target = "/cdn?X-Amz-Signature=secret-signature&Expires=secret-too"
+    registry.fault("GET", digest(image.layers[0]), status=307, headers=[
+        ("Location", target), ("Set-Cookie", "a=secret-cookie"), ("X-Auth-Token", "secret-answer"), ("Link", f"<{target}>; rel=next")])
+    registry.fault("GET", "/cdn", status=200, body=image.layers[0])
+    flags = ["--debug=registry", "--creds", "user:secret-password", "--hosts-dir", tmp_path / "hosts"]
+    told = cruet.run("pull", *flags, name).err
+    registry.blobs.clear()
+    told += cruet.run("push", *flags, name).err
+    assert "secret" not in told and "dXNlc" not in told
+    assert registry.asked("GET", "/manifests/")[-1].headers["x-api"] == "secret-header"
+    for part in ("> GET http", "Authorization: Bearer …", "Authorization: Basic …", "X-Api: …", "< 307", "X-Amz-Signature=…", "set-cookie=…", "> PUT", "< 201"):
+        assert part in told, part
+    registry.token = "secret-token-2"
+    registry.fault("GET", "/token", times=None, status=200, body=b'{"token": "secret-token-2"')
+    told = cruet.fails(9, "pull", *flags, name)
+    assert "secret" not in told and "token server" in told
+
+
+def test_two_processes_want_the_same(cruet, registry, started):
+    """The second waits for the first and asks for nothing twice."""
+    image = Image(200000)
+    name = registry.add(image)
+    registry.fault("GET", digest(image.layers[0]), pace=(50000, 0.2))
+    running = [started("pull", name) for _ in range(2)]
+    assert [p.communicate(timeout=20)[0] and p.returncode for p in running] == [0, 0]
+    assert len(registry.asked("GET", digest(image.layers[0]))) == 1
+    Cruet(cruet.root).sound()
