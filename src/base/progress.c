@@ -47,8 +47,7 @@ void progress_warn(Progress *p, const char *file, int line, const char *fmt, ...
 	if (vasprintf(&text, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	_cleanup_free_ char *shown = str_printable(str_of(text));
-	p->ops->warn(p, file, line, shown);
+	p->ops->warn(p, file, line, text);
 }
 
 typedef struct ProgressReader {

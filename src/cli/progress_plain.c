@@ -67,11 +67,12 @@ static void plain_log(Progress *p, unsigned id, int stream _unused_, const char 
 static void plain_warn(Progress *p, const char *file, int line, const char *text)
 {
 	ProgressSink *s = (ProgressSink *)p;
+	_cleanup_free_ char *shown = str_printable(str_of(text));
 	pthread_mutex_lock(&s->lock);
 	if (file && line)
-		fprintf(stderr, "warning: %s:%d: %s\n", file, line, text);
+		fprintf(stderr, "warning: %s:%d: %s\n", file, line, shown);
 	else
-		fprintf(stderr, "warning: %s\n", text);
+		fprintf(stderr, "warning: %s\n", shown);
 	pthread_mutex_unlock(&s->lock);
 }
 

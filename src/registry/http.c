@@ -421,6 +421,8 @@ static int transfer_error(const Exchange *x, CURLcode rc, Err **err)
 	const char *text = *x->error_text ? x->error_text : x->http->curl->easy_strerror(rc);
 	if (rc == CURLE_ABORTED_BY_CALLBACK && cancel_requested())
 		return cancel_check(err);
+	if (rc == CURLE_OUT_OF_MEMORY) /* what else grows is bounded here */
+		return err_set(err, ERR_LIMIT, "a header of the answer is too long");
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		return err_set(err, ERR_TIMEOUT, "%s", text);
 	HttpFault fault = fault_of(rc, text);

@@ -10,7 +10,8 @@
 
 #define MAX_PAGES 10000
 #define MAX_LIST  (4u << 20)  /* bytes of one page of tags or referrers */
-#define MAX_LISTS (16u << 20) /* of all of them */
+#define MAX_LISTS (24u << 20) /* what all of them may take */
+#define ENTRY     48u         /* bytes that an entry takes beside its text */
 
 int repository_open(Registry *r, const Reference *name, bool push, Repository **ret, Err **err)
 {
@@ -85,8 +86,9 @@ static char *document_type(Str text)
 	return xstrdup(json_object_get(json, "manifests") ? MT_OCI_INDEX : MT_OCI_MANIFEST);
 }
 
+/* The answer's body goes to ret_bytes. */
 static int read_manifest(
-	const HttpResponse *answer, const char *target, Descriptor *ret, Buf *ret_bytes, Err **err)
+	HttpResponse *answer, const char *target, Descriptor *ret, Buf *ret_bytes, Err **err)
 {
 	Digest wanted, told;
 	Descriptor d = {.media_type = answer_type(answer), .size = answer->body.len};
@@ -113,7 +115,9 @@ static int read_manifest(
 		return r;
 	}
 	*ret = d;
-	buf_append(ret_bytes, answer->body.ptr, answer->body.len);
+	buf_done(ret_bytes);
+	*ret_bytes = answer->body;
+	answer->body = (Buf){0};
 	return 0;
 }
 
@@ -246,14 +250,14 @@ bool repository_blob_known(Repository *p, const Digest *d, uint64_t *ret_size)
 
 /* ---- lists ---- */
 
-/* Calls page for each page's body until there is no next one. */
+/* Calls page for each page's body until there is no next one; it adds the number of entries. */
 static int each_page(Repository *p, const char *path, const char *what,
-	int (*page)(void *arg, Str body, Err **err), void *arg, Err **err)
+	int (*page)(void *arg, Str body, size_t *io_entries, Err **err), void *arg, Err **err)
 {
 	_cleanup_free_ char *next = NULL;
 	_cleanup_map_ Map seen = MAP_INIT(NULL);
-	uint64_t bytes = 0;
-	for (unsigned i = 0; i < MAX_PAGES && bytes <= MAX_LISTS; i++) {
+	size_t bytes = 0, entries = 0;
+	for (unsigned i = 0; i < MAX_PAGES && bytes + entries * ENTRY <= MAX_LISTS; i++) {
 		_cleanup_(http_response_done) HttpResponse answer = {0};
 		_cleanup_free_ char *url = NULL, *link = NULL;
 		Call call = {.method = "GET",
@@ -263,7 +267,7 @@ static int each_page(Repository *p, const char *path, const char *what,
 			.max_body = MAX_LIST};
 		int r = repository_call(p, ENDPOINT_RESOLVE, &call, what, &answer, NULL, &url, err);
 		if (r == 0)
-			r = page(arg, buf_view(&answer.body), err);
+			r = page(arg, buf_view(&answer.body), &entries, err);
 		bytes += answer.body.len;
 		const char *header = r == 0 ? http_header(&answer, "link") : NULL;
 		if (header)
@@ -284,7 +288,7 @@ static int each_page(Repository *p, const char *path, const char *what,
 		err, ERR_LIMIT, "%s: more than %d pages or %u bytes", what, MAX_PAGES, MAX_LISTS);
 }
 
-static int tags_page(void *arg, Str body, Err **err)
+static int tags_page(void *arg, Str body, size_t *io_entries, Err **err)
 {
 	typedef struct TagList {
 		StrVec tags;
@@ -300,10 +304,15 @@ static int tags_page(void *arg, Str body, Err **err)
 		if (!reference_tag_valid(str_of(list.tags.items[i])))
 			r = err_set(err, ERR_CORRUPT,
 				"the list of tags has '%.200s', which is none", list.tags.items[i]);
-	if (r == 0)
-		strvec_copy(arg, &list.tags);
-	strvec_done(&list.tags);
-	return r;
+	if (r < 0) {
+		strvec_done(&list.tags);
+		return r;
+	}
+	*io_entries += list.tags.len;
+	for (size_t i = 0; i < list.tags.len; i++)
+		strvec_take(arg, list.tags.items[i]);
+	free(list.tags.items);
+	return 0;
 }
 
 int repository_tags(Repository *p, StrVec *ret, Err **err)
@@ -311,10 +320,14 @@ int repository_tags(Repository *p, StrVec *ret, Err **err)
 	_cleanup_free_ char *what = xasprintf("tags of '%s'", p->path);
 	StrVec found = {0};
 	int r = each_page(p, "/tags/list?n=1000", what, tags_page, &found, err);
-	if (r == 0)
-		strvec_copy(ret, &found);
-	strvec_done(&found);
-	return r;
+	if (r < 0) {
+		strvec_done(&found);
+		return r;
+	}
+	for (size_t i = 0; i < found.len; i++)
+		strvec_take(ret, found.items[i]);
+	free(found.items);
+	return 0;
 }
 
 typedef struct ReferrersPage {
@@ -322,11 +335,12 @@ typedef struct ReferrersPage {
 	const char *artifact_type;
 } ReferrersPage;
 
-static int referrers_page(void *arg, Str body, Err **err)
+static int referrers_page(void *arg, Str body, size_t *io_entries, Err **err)
 {
 	ReferrersPage *page = arg;
 	_cleanup_(image_index_done) ImageIndex part = {0};
 	int r = image_index_parse(body, "referrers", &part, err);
+	*io_entries += part.manifests.len;
 	for (size_t i = 0; r == 0 && i < part.manifests.len; i++) {
 		const Descriptor *d = &part.manifests.items[i];
 		const char *type = json_string_value(json_object_get(d->raw, "artifactType"));
@@ -360,7 +374,7 @@ int repository_referrers(
 		r = repository_manifest(p, tag, &list, &bytes, &e);
 		descriptor_done(&list);
 		if (r == 0)
-			r = referrers_page(&page, buf_view(&bytes), &e);
+			r = referrers_page(&page, buf_view(&bytes), &(size_t){0}, &e);
 		else if (r == -ERR_NOT_FOUND)
 			r = 0;
 	}

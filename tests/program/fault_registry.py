@@ -118,7 +118,8 @@ class FaultRegistry:
         return f"{self.host}/{REPO}:{tag}"
 
     def fault(self, method, pattern, times=1, skip=0, **change):
-        """The next answers to what fits (times None: all) are changed so; `skip` of them are left alone before."""
+        """The next answers to what fits (times None: all) are changed so; `skip` of them are left alone before. A header that is
+        None is left out."""
         self.faults.append(Fault(method, pattern, change, times, skip))
 
     # ---- what was asked ----
@@ -153,7 +154,8 @@ class FaultRegistry:
         for name, value in change.items():
             value = value(q) if callable(value) else value
             if name == "headers":
-                value = [(k, v) for k, v in answer.headers if k.lower() not in {n.lower() for n, _ in value}] + list(value)
+                names = {n.lower() for n, _ in value}
+                value = [(k, v) for k, v in (*(h for h in answer.headers if h[0].lower() not in names), *value) if v is not None]
             setattr(answer, name, value)
         self.send(h, q, answer)
 

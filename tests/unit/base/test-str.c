@@ -247,6 +247,18 @@ static void environment(void **state _unused_)
 	assert_text(strvec_join(&env, "|"), "Y=1");
 }
 
+static void printable(void **state)
+{
+	(void)state;
+	assert_text(str_printable(str_of("Grüße, 日本")), "Grüße, 日本");
+	assert_text(str_printable(str_of("a\033[2J\n\tb\x7f")), "a\\x1b[2J\\x0a\\x09b\\x7f");
+	assert_text(str_printable(str_of("\xc2\x9b"
+					 "1m \xff")),
+		"\\xc2\\x9b1m \\xff");
+	assert_text(str_printable((Str){"a\0b", 3}), "a\\x00b");
+	assert_text(str_printable((Str){NULL, 0}), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +270,7 @@ int main(void)
 		cmocka_unit_test(overflow),
 		cmocka_unit_test(vectors),
 		cmocka_unit_test(environment),
+		cmocka_unit_test(printable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

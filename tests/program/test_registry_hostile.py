@@ -1,0 +1,494 @@
+"""A registry made to do harm: one clear error, its own exit status, little memory, nothing wrong kept, no secret given away."""
+import concurrent.futures
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+import conftest
+from conftest import Cruet
+from fault_registry import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, REPO, FaultRegistry, Image, config_of, descriptor, digest, text
+
+MEASURE = ("import os,sys\np = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)\n_, s, u = os.wait4(p, 0)\n"
+           "open(sys.argv[1], 'w').write(str(u.ru_maxrss))\nos._exit(os.waitstatus_to_exitcode(s) & 255)")
+MEBIBYTES = 64
+
+
+@pytest.fixture
+def registry():
+    r = FaultRegistry()
+    yield r
+    r.close()
+
+
+def sound(cruet):
+    cruet.sound()
+    for path in cruet.root.glob("blobs/sha256/*"):
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
+
+
+def measured(cruet, *args, env=None):
+    note = cruet.root.with_suffix(".memory")
+    cruet.run("images")
+    done = subprocess.run([sys.executable, "-IS", "-c", MEASURE, note, conftest.CRUET, *map(str, args)], env=dict(cruet.env, **(env or {})),
+                          capture_output=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+    done.err = done.stderr.decode(errors="surrogateescape")
+    assert int(note.read_text()) < MEBIBYTES * 1024, f"{note.read_text()} KiB\n{done.err}"
+    assert "\033" not in done.err and b"\033" not in done.stdout
+    return done
+
+
+def refused(cruet, statuses, *args, env=None):
+    """Runs what must end with one error and leave nothing behind; returns the error."""
+    done = measured(cruet, *args, env=env)
+    found = [line for line in done.err.splitlines() if line.startswith("cruet: ")]
+    assert done.returncode in statuses and len(found) == 1, (done.returncode, done.err[-2000:])
+    assert len(found[0]) < 2000
+    assert cruet.json("images") == []
+    sound(cruet)
+    return done.err
+
+
+# ---- lengths and digests ----
+
+def flipped(content, at=-20):
+    at %= len(content)
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
+
+
+def wrong_blob(cruet, registry, kind, change, statuses):
+    image = Image(50000)
+    name = registry.add(image)
+    blob = image.config if kind == "config" else image.layers[0]
+    registry.fault("GET", digest(blob), times=None, status=200, **change(blob))
+    refused(cruet, statuses, "pull", "-q", name)
+
+
+@pytest.mark.parametrize("kind", ["layer", "config"])
+@pytest.mark.parametrize("change", [
+    lambda b: {"body": flipped(b)},  # a bit of gzip may spoil the stream before its digest is known
+    lambda b: {"body": flipped(b, 10), "endless": b"x" * 65536},
+], ids=["wrong", "endless"])
+def test_wrong_blobs(cruet, registry, kind, change):
+    wrong_blob(cruet, registry, kind, change, (6, 9))
+
+
+def at_once(tmp_path, cases):
+    """What waits between its tries waits beside the others: functions of a store and a registry of their own."""
+    def one(number, case):
+        registry = FaultRegistry()
+        try:
+            case(Cruet(tmp_path / f"store{number}"), registry)
+        finally:
+            registry.close()
+    with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
+        for done in [pool.submit(one, *c) for c in enumerate(cases)]:
+            done.result()
+
+
+def test_what_stays_short(tmp_path):
+    def push(location):
+        def case(cruet, registry):
+            odd_upload(cruet, registry, {"status": 202, "headers": [("Location", location)]})
+        return case
+    changes = [lambda b: {"body": b[:-10]}, lambda b: {"body": b[:-10], "length": len(b)}, lambda b: {"body": b"", "length": 0}]
+    at_once(tmp_path, [lambda c, r, k=k, f=f: wrong_blob(c, r, k, f, (5, 6)) for k in ("layer", "config") for f in changes] +
+            [lambda c, r, raw=raw: odd_head(c, r, raw, (5, 9)) for raw in ODD.values()] + [push(""), push("x" * 5000)])
+
+
+def test_a_longer_blob_is_read_no_further(cruet, registry):
+    """What follows the promised bytes is not even looked at."""
+    image = Image(50000)
+    name = registry.add(image)
+    registry.fault("GET", digest(image.layers[0]), times=None, body=lambda q: image.layers[0] + b"x" * 1000000)
+    measured(cruet, "pull", name)
+    sound(cruet)
+
+
+def test_a_stored_layer_of_a_lying_config(cruet, registry):
+    """The layer has its digest, but is not what the config says."""
+    image = Image(3000)
+    other = config_of(Image(3000, seed=2).layers[0])
+    registry.add(image)
+    registry.blobs[digest(other)] = other
+    name = registry.add_manifest(text({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptor(other, OCI_CONFIG),
+                                       "layers": [descriptor(image.layers[0], OCI_LAYER)]}))
+    assert "diffID" in refused(cruet, (6,), "pull", name)
+
+
+@pytest.mark.parametrize("form,statuses", [
+    ({"body": b" " * (10 << 20)}, (10,)),
+    ({"body": b"[" + b"1," * (3 << 19) + b"1]", "headers": [("Docker-Content-Digest", None)]}, (10,)),
+    ({"body": b'{"a":"' + b"x" * (4000 << 10) + b'"}', "headers": [("Docker-Content-Digest", None)]}, (9,)),
+    ({"endless": b"{" * 65536}, (10,)),
+    ({"endless": b"{" * 65536, "length": 4 << 30}, (10,)),
+    ({"status": 404, "endless": b"x" * 65536}, (7,)),
+    ({"status": 500, "endless": b"x" * 65536, "headers": [("Retry-After", "0")]}, (5,)),
+], ids=["10 MB", "values", "text", "endless", "4 GB", "endless 404", "endless 500"])
+def test_big_manifests(cruet, registry, form, statuses):
+    name = registry.add(Image())
+    registry.fault("GET", "/manifests/", times=None, **form)
+    refused(cruet, statuses, "pull", name)
+
+
+def manifest(config, layers, **members):
+    return text({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers, **members})
+
+
+def test_claims_of_four_gigabytes(cruet, registry):
+    image = Image(3000)
+    registry.add(image)
+    config, layer = descriptor(image.config, OCI_CONFIG), descriptor(image.layers[0], OCI_LAYER)
+    refused(cruet, (10,), "pull", registry.add_manifest(manifest(dict(config, size=4 << 30), [layer])))
+    registry.fault("GET", digest(image.layers[0]), times=None, status=500, headers=[("Retry-After", "0")])
+    refused(cruet, (5,), "pull", registry.add_manifest(manifest(config, [dict(layer, size=4 << 30)])))
+    index = text({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
+        dict(descriptor(image.manifest, OCI_MANIFEST), size=4 << 30, platform={"os": "linux", "architecture": "amd64"})]})
+    refused(cruet, (5, 6, 9, 10), "pull", registry.add_manifest(index, media_type=OCI_INDEX))
+
+
+def test_ten_thousand_layers(cruet, registry):
+    image = Image(3000)
+    registry.add(image)
+    told = refused(cruet, (10,), "pull", registry.add_manifest(manifest(descriptor(image.config, OCI_CONFIG), [descriptor(image.layers[0], OCI_LAYER)] * 10000)))
+    assert "10000" in told and not registry.asked("GET", "/blobs/")
+
+
+def test_a_gzip_bomb_fits_in_memory(cruet, registry):
+    """Half a gigabyte of zeros in half a megabyte is streamed; a tar that never ends is bounded as well."""
+    member = tarfile.TarInfo("zeros")
+    member.size = 512 << 20
+    piece = gzip.compress(bytes(16 << 20), 9)
+    layer = gzip.compress(member.tobuf()) + piece * 32 + gzip.compress(bytes(1024))
+    sums = hashlib.sha256(member.tobuf())
+    for _ in range(32):
+        sums.update(bytes(16 << 20))
+    sums.update(bytes(1024))
+    config = text({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sums.hexdigest()}"]}})
+    for content in (layer, config):
+        registry.blobs[digest(content)] = content
+    name = registry.add_manifest(manifest(descriptor(config, OCI_CONFIG), [descriptor(layer, OCI_LAYER)]))
+    assert measured(cruet, "pull", "-q", name).returncode == 0
+    sound(cruet)
+
+
+# ---- shapes ----
+
+SHAPES = [b"", b"[]", b"null", b"1", b'"x"', b"{", b"{}", b"\xff\xfe", b'{"schemaVersion":2,"schemaVersion":2}', b"[" * 5000]
+GOOD = Image(3000)
+DESCRIPTOR = descriptor(GOOD.config, OCI_CONFIG)
+MANIFESTS = SHAPES + [
+    manifest([], []), manifest(DESCRIPTOR, {}), manifest(DESCRIPTOR, ["x"]), manifest(DESCRIPTOR, [{}]), manifest(dict(DESCRIPTOR, size=-1), []),
+    manifest(dict(DESCRIPTOR, size=1.5), []), manifest(dict(DESCRIPTOR, digest="sha256:../../../etc/passwd"), []), manifest(dict(DESCRIPTOR, digest=7), []),
+    manifest(dict(DESCRIPTOR, digest="md5:00"), []), manifest(dict(DESCRIPTOR, mediaType=[]), []), manifest(DESCRIPTOR, [], manifests=[]),
+    manifest(DESCRIPTOR, [], schemaVersion="2"), manifest(DESCRIPTOR, [], annotations=[1]), manifest(DESCRIPTOR, [], mediaType=OCI_INDEX),
+]
+
+
+@pytest.mark.parametrize("number", range(len(MANIFESTS)))
+def test_shapes_of_manifests(cruet, registry, number):
+    registry.add(GOOD)
+    refused(cruet, (6, 9, 10, 11), "pull", registry.add_manifest(MANIFESTS[number]))
+
+
+CONFIGS = SHAPES + [text(c) for c in (
+    {"rootfs": []}, {"rootfs": {"diff_ids": {}}}, {"rootfs": {"diff_ids": [1]}}, {"rootfs": {"diff_ids": ["x"]}}, {"rootfs": {"diff_ids": []}},
+    {"rootfs": {"type": "layers", "diff_ids": [digest(b"")] * 2}}, {"config": [], "rootfs": {"type": "layers", "diff_ids": [digest(b"")]}})]
+
+
+@pytest.mark.parametrize("number", range(len(CONFIGS)))
+def test_shapes_of_configs(cruet, registry, number):
+    registry.add(GOOD)
+    config = CONFIGS[number]
+    registry.blobs[digest(config)] = config
+    refused(cruet, (6, 9, 10), "pull", registry.add_manifest(manifest(descriptor(config, OCI_CONFIG), [descriptor(GOOD.layers[0], OCI_LAYER)])))
+
+
+INDEXES = SHAPES[:6] + [text(dict({"schemaVersion": 2, "mediaType": OCI_INDEX}, **i)) for i in (
+    {"manifests": {}}, {"manifests": ["x"]}, {"manifests": [{}]}, {"manifests": [], "layers": []}, {"manifests": [dict(DESCRIPTOR, platform=[])]},
+    {"manifests": [dict(DESCRIPTOR, platform={"os": 1})]})]
+
+
+@pytest.mark.parametrize("number", range(len(INDEXES)))
+def test_shapes_of_indexes(cruet, registry, number):
+    refused(cruet, (9,), "pull", registry.add_manifest(INDEXES[number], media_type=OCI_INDEX))
+
+
+def test_an_index_in_itself_and_too_deep(cruet, registry):
+    content, media_type = GOOD.manifest, OCI_MANIFEST
+    registry.add(GOOD)
+    for _ in range(8):
+        content, media_type = text({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
+            descriptor(content, media_type, platform={"os": "linux", "architecture": a}) for a in ("amd64", "arm64")]}), OCI_INDEX
+        name = registry.add_manifest(content, media_type=OCI_INDEX)
+    assert "nested" in refused(cruet, (10,), "pull", name)
+
+
+@pytest.mark.parametrize("body", SHAPES[:6] + [b'{"tags":{}}', b'{"tags":[1]}', b'{"tags":"x"}', b'{"tags":["\\u001b[2J"]}', b'{"tags":["a b"]}', b'{"tags":["../x"]}'])
+def test_shapes_of_tags(cruet, registry, body):
+    registry.fault("GET", "/tags/list", times=None, status=200, body=body)
+    refused(cruet, (9,), "ls", f"{registry.host}/{REPO}")
+
+
+@pytest.mark.parametrize("body", SHAPES[:7] + [b'{"token":5}', b'{"token":["x"]}', b'{"token":""}', b'{"token":"a\\r\\nX-Evil: 1"}', b'{"token":"x","expires_in":"y"}'])
+def test_shapes_of_tokens(cruet, registry, body):
+    registry.auth = "bearer"
+    registry.fault("GET", "/token", times=None, status=200, body=body)
+    told = refused(cruet, (4, 9), "pull", registry.add(GOOD))
+    assert "token" in told and not [q for q in registry.asked() if "x-evil" in q.headers]
+
+
+# ---- headers ----
+
+MANY = b"".join(b"X-%d: 1\r\n" % i for i in range(5000))
+HEADS = {
+    "many": b"HTTP/1.1 200 OK\r\n" + MANY + b"Content-Length: 2\r\n\r\n{}",
+    "long": b"HTTP/1.1 200 OK\r\nX: " + b"x" * (8 << 20) + b"\r\nContent-Length: 2\r\n\r\n{}",
+    "no end": b"HTTP/1.1 200 OK\r\n" + b"x" * (8 << 20),
+    "interim": b"HTTP/1.1 100 Continue\r\n\r\n" * 200000 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "interim with headers": (b"HTTP/1.1 103 Early Hints\r\n" + MANY[:MANY.index(b"X-100:")] + b"\r\n") * 2000 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+}
+ODD = {
+    "no HTTP": b"\0\1\2 not a registry\r\n\r\n",
+    "status": b"HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n",
+    "NUL": b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\n{}",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{}",
+    "negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}",
+}
+
+
+def odd_head(cruet, registry, raw, statuses):
+    registry.fault("GET", "/manifests/", times=None, raw=raw)
+    refused(cruet, statuses, "pull", "-q", registry.add(GOOD))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_heads_of_answers(cruet, registry, name):
+    odd_head(cruet, registry, HEADS[name], (10,))
+
+
+def test_words_of_a_server_steer_no_terminal(cruet, registry):
+    evil = "\033]0;owned\007 " + "x" * 5000
+    name = registry.add(GOOD)
+    registry.fault("GET", "/manifests/", raw=b"HTTP/1.1 404 \033[2J\r\nContent-Length: 0\r\nWarning: 299 - \"\033[31m\"\r\nX: \033[1m\r\n\r\n")
+    registry.fault("GET", "/manifests/", status=404, body=json.dumps({"errors": [{"code": evil, "message": evil, "detail": evil}]}).encode())
+    registry.fault("GET", "/manifests/", status=404, headers=[("Content-Type", "text/plain")], body=evil.encode())
+    for _ in range(3):
+        refused(cruet, (7,), "--debug=registry", "pull", name)
+    registry.fault("GET", "/manifests/", headers=[("Warning", '299 - "\033[31mred"')])
+    assert "299" in measured(cruet, "pull", name).err
+
+
+def test_lies_about_digests(cruet, registry):
+    lie = digest(b"a lie")
+    name = registry.add(GOOD)
+    registry.fault("GET", "/manifests/", times=None, headers=[("Docker-Content-Digest", lie)])
+    assert lie in refused(cruet, (6,), "pull", name)
+    by_digest = f"{registry.host}/{REPO}@{GOOD.digest}"
+    registry.fault("HEAD", "/manifests/", times=None, headers=[("Docker-Content-Digest", lie)])
+    refused(cruet, (6,), "digest", by_digest)
+    registry.faults = registry.faults[1:]
+    assert cruet.run("digest", by_digest).out == f"{GOOD.digest}\n"
+    other = Image(3000, seed=5)
+    registry.manifests[GOOD.digest] = (OCI_MANIFEST, other.manifest)
+    for verb in ("pull", "manifest"):
+        refused(cruet, (6,), verb, by_digest)
+
+
+def test_lies_about_types(cruet, registry):
+    index = text({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(GOOD.manifest, OCI_MANIFEST)]})
+    refused(cruet, (9,), "pull", registry.add(GOOD, types=OCI_INDEX))
+    refused(cruet, (9,), "pull", registry.add_manifest(index, media_type=OCI_MANIFEST))
+    for odd in ("text/html", "", "application/json; charset=utf-8", "x" * 5000):
+        assert measured(cruet, "pull", registry.add(GOOD, types=odd)).returncode == 0
+    sound(cruet)
+
+
+# ---- where it sends us ----
+
+PUBLIC = "registry.example"
+INSIDE = ["169.254.169.254", "10.1.2.3", "127.0.0.1:1", "[::1]:1", "[::ffff:10.0.0.1]", "localhost", "LOCALHOST.", "127.1", "0x7f000001", "2130706433", "192.168.1.1", "[fd00::1]"]
+
+
+@pytest.fixture
+def public(registry, cruet):
+    """Every host is played by the registry, as a proxy: public ones too."""
+    for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        cruet.env.pop(name, None)
+    cruet.env["http_proxy"] = f"http://{registry.host}"
+    registry.auth = "basic"
+    return registry
+
+
+def flags(*more):
+    return ["--plain-http", "--creds", "user:secret-password", *more]
+
+
+def private_asked(registry):
+    return [q.host for q in registry.asked() if q.host not in (PUBLIC, "cdn.example")]
+
+
+@pytest.mark.parametrize("inside", INSIDE)
+def test_no_redirect_into_a_private_network(cruet, public, inside):
+    public.add(GOOD)
+    for step in ("/manifests/", digest(GOOD.layers[0])):
+        public.fault("GET", step, status=307, headers=[("Location", f"http://{inside}/latest/meta-data/")])
+        told = refused(cruet, (12,), "pull", *flags(), f"{PUBLIC}/{REPO}:1")
+        assert "private network" in told and not private_asked(public)
+
+
+def test_secrets_stay_with_their_host(cruet, public):
+    public.add(GOOD)
+    layer = digest(GOOD.layers[0])
+    for step, body in ((layer, GOOD.layers[0]), (f"{PUBLIC}/v2/.*/manifests/", GOOD.manifest)):
+        public.fault("GET", step, status=302, headers=[("Location", f"http://cdn.example/{digest(body)}?sig=1")], skip=1 if "manifests" in step else 0)
+        public.fault("GET", f"cdn.example/{digest(body)}", times=None, status=200, body=body)
+    cruet.run("pull", *flags(), f"{PUBLIC}/{REPO}:1")
+    moved = public.asked("GET", "^cdn.example")
+    assert len(moved) == 2 and not any("authorization" in q.headers for q in moved)
+    assert any("authorization" in q.headers for q in public.asked("GET", f"^{PUBLIC}"))
+
+
+def stored(cruet, registry):
+    """The image is in the store under a name of the public host, which has nothing of it."""
+    auth, registry.auth = registry.auth, None
+    direct = dict(cruet.env)
+    direct.pop("http_proxy")
+    cruet.run("pull", "-q", registry.add(GOOD), env=direct)
+    cruet.run("tag", f"{registry.host}/{REPO}:1", f"{PUBLIC}/{REPO}:1")
+    registry.auth = auth
+    registry.blobs.clear()
+    registry.manifests.clear()
+    registry.requests.clear()
+    return f"{PUBLIC}/{REPO}:1"
+
+
+def test_an_upload_elsewhere_has_no_secrets(cruet, public):
+    name = stored(cruet, public)
+    public.fault("POST", "/uploads/", times=None, status=202, headers=[("Location", "http://cdn.example/put?state=1")])
+    public.fault("PUT", "cdn.example", times=None, status=201, headers=[])
+    cruet.run("push", *flags(), name)
+    sent = public.asked("PUT", "^cdn.example")
+    assert len(sent) == 2 and not any("authorization" in q.headers for q in sent)
+
+
+@pytest.mark.parametrize("inside", INSIDE[:4])
+def test_no_upload_into_a_private_network(cruet, public, inside):
+    name = stored(cruet, public)
+    public.fault("POST", "/uploads/", times=None, status=202, headers=[("Location", f"http://{inside}/x?state=secret-state")])
+    told = cruet.fails(12, "push", "-q", *flags(), name)
+    assert "private network" in told and "secret" not in told and not private_asked(public)
+
+
+@pytest.mark.parametrize("location", ["ftp://cdn.example/x?sig=secret", "file:///etc/passwd", "http://user:secret@cdn.example/", "//", "http://", "http://a b/", "gopher://10.0.0.1/"])
+def test_locations_that_are_none(cruet, public, location):
+    public.add(GOOD)
+    public.fault("GET", digest(GOOD.layers[0]), times=None, status=307, headers=[("Location", location)])
+    told = refused(cruet, (5, 9, 12), "pull", *flags(), f"{PUBLIC}/{REPO}:1")
+    assert "secret" not in told and not private_asked(public)
+
+
+@pytest.mark.parametrize("realm", ["http://169.254.169.254/token", "http://10.0.0.1/token", "http://[::1]/token", "ftp://cdn.example/token", "x"])
+def test_no_token_from_a_private_network(cruet, public, realm):
+    public.add(GOOD)
+    public.fault("GET", f"{PUBLIC}/v2/", times=None, status=401, headers=[("WWW-Authenticate", f'Bearer realm="{realm}",service="x"')])
+    refused(cruet, (4, 5, 7, 9), "pull", *flags(), f"{PUBLIC}/{REPO}:1")
+    assert not private_asked(public) and not public.asked("GET", "^cdn.example")
+
+
+def test_credentials_go_only_where_the_registry_sends_for_a_token(cruet, public):
+    """The password is for the token server, the token for the registry."""
+    public.auth = "bearer"
+    public.add(GOOD)
+    public.fault("GET", f"{PUBLIC}/v2/", status=401, headers=[("WWW-Authenticate", 'Bearer realm="http://cdn.example/token",service="x"')])
+    cruet.run("pull", *flags(), f"{PUBLIC}/{REPO}:1")
+    assert {q.headers["authorization"].split()[0] for q in public.asked("GET", "^cdn.example")} == {"Basic"}
+    assert {q.headers.get("authorization", "none").split()[0] for q in public.asked("GET", f"^{PUBLIC}")} == {"none", "Bearer"}
+
+
+def test_redirects_without_end(cruet, registry):
+    name = registry.add(GOOD)
+    registry.fault("GET", "/manifests/", times=None, status=302, headers=lambda q: [("Location", q.path + "x")])
+    assert "redirects" in refused(cruet, (5,), "pull", name)
+    assert len(registry.asked("GET", "/manifests/")) <= 10
+    registry.faults.clear()
+    registry.fault("GET", "/manifests/", times=None, status=302)
+    refused(cruet, (9,), "pull", name)
+
+
+@pytest.mark.parametrize("where", ["token", "registry", "both"])
+def test_refused_for_ever(cruet, registry, where):
+    registry.auth = "bearer"
+    name = registry.add(GOOD)
+    if where != "registry":
+        registry.fault("GET", "/token", times=None, status=401)
+    if where != "token":
+        registry.token = "another"
+        registry.fault("GET", "/token", times=None, status=200, body=b'{"token":"secret-token"}')
+    told = refused(cruet, (4,), "pull", "--creds", "user:secret-password", name)
+    assert len(registry.requests) < 12 and "secret" not in told
+
+
+# ---- lists ----
+
+def page(n, target):
+    return {"status": 200, "headers": [("Link", f'<{target}>; rel="next"')], "body": text({"tags": [f"t{n}"]})}
+
+
+def test_pages_in_a_circle(cruet, registry):
+    repository = f"{registry.host}/{REPO}"
+    for n in range(3):
+        registry.fault("GET", rf"/tags/list\?page={n}", times=None, **page(n, f"/v2/{REPO}/tags/list?page={(n + 1) % 3}"))
+    registry.fault("GET", r"/tags/list\?n=", times=None, **page(9, f"/v2/{REPO}/tags/list?page=0"))
+    refused(cruet, (9,), "ls", repository)
+    assert len(registry.asked("GET", "/tags/")) == 4
+
+
+def test_pages_without_end(cruet, registry):
+    body = text({"tags": [f"{i:0100}" for i in range(10000)]})
+    registry.fault("GET", "/tags/", times=None, status=200, headers=lambda q: [("Link", f'<{q.path}1>; rel="next"')], body=body)
+    refused(cruet, (10,), "ls", f"{registry.host}/{REPO}")
+    assert len(registry.requests) < 100
+    registry.faults.clear()
+    registry.fault("GET", "/tags/", times=None, status=200, body=text({"tags": [f"{i:0128}" for i in range(100000)]}))
+    refused(cruet, (10,), "ls", f"{registry.host}/{REPO}")
+
+
+@pytest.mark.parametrize("link", ["<", "</x>; rel=next" * 1, "<http://10.0.0.1/v2/x>; rel=next", "<ftp://x/>; rel=next", "x" * 60000])
+def test_links_that_lead_nowhere(cruet, public, link):
+    public.fault("GET", "/tags/", times=None, status=200, headers=[("Link", link)], body=b'{"tags":["a"]}')
+    refused(cruet, (7, 9, 12), "ls", *flags(), f"{PUBLIC}/{REPO}")
+    assert not private_asked(public)
+
+
+# ---- pushing to it ----
+
+@pytest.mark.parametrize("change", [
+    {"status": 201}, {"status": 202, "headers": [("Location", None)]}, {"status": 200}, {"status": 307, "headers": [("Location", "/x")]},
+    {"status": 202, "endless": b"x" * 65536},
+], ids=["201", "no Location", "200", "307", "endless"])
+def test_odd_answers_to_uploads(cruet, registry, change):
+    odd_upload(cruet, registry, change)
+
+
+def odd_upload(cruet, registry, change):
+    registry.add(GOOD, "seed")
+    cruet.run("pull", "-q", f"{registry.host}/{REPO}:seed")
+    registry.blobs.clear()
+    registry.fault("POST", "/uploads/", times=None, **change)
+    done = measured(cruet, "push", "-q", f"{registry.host}/{REPO}:seed")
+    assert done.returncode in (5, 7, 9, 10) and done.err.count("cruet: ") == 1, (done.returncode, done.err)
+    assert not registry.asked("PUT", "/manifests/")
+
+
+def test_a_manifest_that_was_stored_as_another(cruet, registry):
+    name = registry.add(GOOD)
+    cruet.run("pull", name)
+    registry.fault("PUT", "/manifests/", headers=[("Docker-Content-Digest", digest(b"another"))])
+    assert digest(b"another") in cruet.fails(6, "push", name)
