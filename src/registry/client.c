@@ -10,6 +10,7 @@
 
 #define ABSENT_SECONDS 300 /* for so long a mirror is passed over; a server lives longer */
 #define MAX_REDIRECTS  5
+#define PATIENCE       10   /* times the usual silence of a server that has work to do */
 #define MAX_WARNING    4096 /* bytes of a Warning header that are shown */
 #define MAX_WORDS      300  /* bytes of each thing that a server says of a failure */
 #define TRY_AGAIN      "try again later: what was transferred is kept"
@@ -267,6 +268,8 @@ static int perform(Attempt *a, HttpResponse *ret, Err **err)
 {
 	const Call *c = a->call;
 	const Endpoint *e = a->endpoint;
+	unsigned set = a->repository->registry->settings->stall_seconds;
+	unsigned stall = set ? set : HTTP_STALL_SECONDS;
 	_cleanup_(reader_freep) Reader *upload = NULL;
 	StrVec headers = {0};
 	HttpRequest q = {.method = c->method,
@@ -275,7 +278,7 @@ static int perform(Attempt *a, HttpResponse *ret, Err **err)
 		.ca_pem = e->ca_pem,
 		.insecure = e->insecure,
 		.connect_seconds = e->connect_seconds,
-		.stall_seconds = a->repository->registry->settings->stall_seconds,
+		.stall_seconds = c->patient ? stall * PATIENCE : stall,
 		.body = c->body,
 		.upload_size = c->upload_size,
 		.sink = c->sink,

@@ -39,14 +39,10 @@ static int range_on_head(void *arg, long status, const StrVec *headers, Err **er
 		(unsigned long long)a->from, range ? range : "nothing that says where it begins");
 }
 
-int range_call(Repository *p, const Endpoint *e, const Digest *digest, RangeAnswer *a, Writer *sink,
-	Err **err)
+static int range_get(Repository *p, const Endpoint *e, const char *path, RangeAnswer *a,
+	bool ranged, Writer *sink, HttpResponse *ret, Err **err)
 {
-	_cleanup_(http_response_done) HttpResponse answer = {0};
-	_cleanup_free_ char *path = xasprintf("/blobs/%s", digest_str(digest).s);
-	_cleanup_free_ char *what = xasprintf("blob %s", digest_str(digest).s);
 	StrVec headers = {0};
-	range_headers(a->from, a->end, a->size, &headers);
 	Call call = {.method = "GET",
 		.path = path,
 		.actions = "pull",
@@ -55,8 +51,25 @@ int range_call(Repository *p, const Endpoint *e, const Digest *digest, RangeAnsw
 		.on_head = range_on_head,
 		.arg = a,
 		.once = true};
-	int r = endpoint_call(p, e, &call, &answer, NULL, err);
+	if (ranged)
+		range_headers(a->from, a->end, a->size, &headers);
+	int r = endpoint_call(p, e, &call, ret, NULL, err);
 	strvec_done(&headers);
+	return r;
+}
+
+int range_call(Repository *p, const Endpoint *e, const Digest *digest, RangeAnswer *a, Writer *sink,
+	Err **err)
+{
+	_cleanup_(http_response_done) HttpResponse answer = {0};
+	_cleanup_free_ char *path = xasprintf("/blobs/%s", digest_str(digest).s);
+	_cleanup_free_ char *what = xasprintf("blob %s", digest_str(digest).s);
+	int r = range_get(p, e, path, a, true, sink, &answer, err);
+	if (r == 0 && answer.status == 416 &&
+		a->from > 0) { /* then all of it, or it never goes on */
+		http_response_done(&answer);
+		r = range_get(p, e, path, a, false, sink, &answer, err);
+	}
 	a->retry_after = -1;
 	a->may_pass = r < 0 && err && http_fault_passes(*err) && !endpoint_is_absent(p, e);
 	if (r < 0 || (answer.status >= 200 && answer.status < 300))

@@ -411,7 +411,7 @@ static HttpFault fault_of(CURLcode rc, const char *text)
 		rc == CURLE_SSL_CACERT_BADFILE || rc == CURLE_SSL_CONNECT_ERROR)
 		return HTTP_FAULT_TLS;
 	if (rc == CURLE_PARTIAL_FILE || rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR ||
-		rc == CURLE_SEND_ERROR)
+		rc == CURLE_SEND_ERROR || rc == CURLE_SEND_FAIL_REWIND)
 		return HTTP_FAULT_CUT;
 	return HTTP_FAULT_OTHER;
 }

@@ -49,7 +49,8 @@ typedef struct Call {
 	int (*on_head)(void *arg, long status, const StrVec *headers, Err **err);
 	void *arg;
 	size_t max_body;
-	bool once; /* a failure is the caller's: nothing is repeated but what a 401 asks for */
+	bool patient; /* the server may have to work a while before it answers */
+	bool once;    /* a failure is the caller's: nothing is repeated but what a 401 asks for */
 } Call;
 
 /* The last answer, whatever its status says; redirects of GET and HEAD are followed, 401 is answered, what may pass is

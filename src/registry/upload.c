@@ -132,6 +132,7 @@ static int send_rest(Upload *u, bool last, bool *ret_passes, Err **err)
 			strvec_pushf(&headers, "Content-Range: %llu-%llu",
 				(unsigned long long)u->at, (unsigned long long)u->blob->size - 1);
 	}
+	call.patient = last && !call.open_upload; /* it hashes, and perhaps copies, all of it */
 	if (last)
 		call.url = closing =
 			url_with_query(u->location, "digest", digest_str(u->blob->digest).s);

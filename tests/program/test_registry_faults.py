@@ -1,8 +1,12 @@
 """A registry that fails, stalls, cuts and limits: transfers go on, and give up with a reason. Hostile ones: test_registry_hostile.py."""
 import email.utils
+import gzip
+import io
 import pathlib
+import random
 import signal
 import subprocess
+import tarfile
 import time
 
 import pytest
@@ -182,6 +186,47 @@ def test_a_cut_blob_goes_on(cruet, registry, ranges):
     cruet.sound()
 
 
+@pytest.mark.parametrize("change", [{"status": 416}, {"headers": [("Content-Range", "bytes 7-8/9")]}, {"headers": [("Content-Range", None)]}])
+def test_a_server_with_wrong_ranges_sends_all_of_it(cruet, registry, started, change):
+    image = Image(3000000)
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    registry.fault("GET", layer, hang=2000000)
+    running = started("pull", name)
+    wait_for_bytes(partial(cruet, image), 2000000)
+    running.kill()
+    running.wait()
+    registry.fault("GET", layer, **change)
+    cruet.run("pull", name)
+    assert len(registry.asked("GET", layer)) == 3 and registry.ranges_of(layer)[2] is None
+    cruet.sound()
+
+
+@pytest.mark.parametrize("change", [{}, {"cut": 1000000}, {"status": 500}, {"status": 503, "times": 5, "headers": [NOW]}, {"ranges": False}])
+def test_several_connections(cruet, registry, change):
+    """What happens to one of them does not end the others."""
+    image = Image(layers=[gzip.compress(tar_of_noise(30000000), 0)])
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    registry.ranges = change.pop("ranges", True)
+    registry.fault("GET", layer, pace=(262144, 0.02))
+    if change:
+        registry.fault("GET", layer, **change)
+    cruet.run("pull", name)
+    asked = registry.ranges_of(layer)
+    assert asked[0] is None and len(asked) > 1 and asked[1].split("-")[1]
+    cruet.sound()
+
+
+def tar_of_noise(size):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        member = tarfile.TarInfo("noise")
+        member.size = size
+        tar.addfile(member, io.BytesIO(random.Random(1).randbytes(size)))
+    return out.getvalue()
+
+
 def partial(cruet, image):
     return cruet.root / "tmp" / f"partial-{digest(image.layers[0]).split(':')[1]}"
 
@@ -291,6 +336,30 @@ def test_a_lost_upload_begins_anew(cruet, registry, status):
     first, second = registry.asked("PATCH")
     assert first.path != second.path and second.sent == len(image.layers[0])
     assert whole(registry, image)
+
+
+def test_a_server_may_work_before_it_closes_an_upload(cruet, registry):
+    image = Image(BIG)
+    name = to_push(cruet, registry, image)
+    registry.fault("PUT", "/uploads/.*" + digest(image.layers[0]).split(":")[1], delay=2.5)
+    cruet.run("push", "--stall-timeout", 1, name)
+    assert whole(registry, image) and len(registry.asked("PATCH")) == 1 and len(registry.asked("PUT", "/uploads/")) == 2
+
+
+def test_an_interrupted_push_is_finished_by_the_next(cruet, registry, started):
+    image = Image(5000, BIG)
+    name = to_push(cruet, registry, image)
+    registry.fault("PATCH", "/uploads/", delay=20)
+    running = started("push", name)
+    while not registry.asked("PATCH"):
+        time.sleep(0.02)
+    time.sleep(0.3)
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=5)
+    assert running.returncode == 130 and len(errors(told.decode())) == 1 and not registry.manifests
+    before = len(registry.asked("PUT", "/uploads/"))
+    cruet.run("push", name)
+    assert whole(registry, image) and before == 2 and len(registry.asked("PUT", "/uploads/")) == 3
 
 
 @pytest.mark.parametrize("accepted", [True, False])

@@ -435,6 +435,13 @@ def test_refused_for_ever(cruet, registry, where):
     assert len(registry.requests) < 12 and "secret" not in told
 
 
+@pytest.mark.parametrize("value", ["", "Bearer", 'Bearer realm="', 'Bearer realm=""', "Basic", "Negotiate", ",", 'Bearer service="x"', "\x01", "Bearer realm=x, " * 2000, None])
+def test_challenges(cruet, registry, value):
+    registry.fault("GET", "", times=None, status=401, headers=[("WWW-Authenticate", value)])
+    refused(cruet, (4, 9, 10), "pull", registry.add(GOOD))
+    assert len(registry.requests) < 6
+
+
 # ---- lists ----
 
 def page(n, target):
