@@ -300,7 +300,7 @@ static int ask_for_token(Auth *auth, const Account *a, const char *scopes, HttpR
 		if (r < 0)
 			return r;
 		r = try_token(auth, a, scopes, q, answer, &e);
-		bool passes = r < 0 ? fault_may_pass(e) : retry_status(answer->status);
+		bool passes = r < 0 ? http_fault_passes(e) : retry_status(answer->status);
 		if (!passes || try + 1 == RETRY_MAX_TRIES)
 			return err_move(err, &e);
 		const char *after = r < 0 ? NULL : http_header(answer, "retry-after");

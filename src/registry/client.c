@@ -306,8 +306,11 @@ static int perform(Attempt *a, HttpResponse *ret, Err **err)
 static bool fall_back_to_http(Attempt *a, const Err *e)
 {
 	HostState *host = host_state(a->repository->registry, a->endpoint->address);
-	if (a->endpoint->scheme != SCHEME_HTTPS_OR_HTTP || host->known || host->plain ||
-		!err_is(e, ERR_NET) || e->errnum != HTTP_FAULT_NO_TLS)
+	bool plain = __atomic_load_n(&host->plain, __ATOMIC_RELAXED); /* said by another thread */
+	bool known = __atomic_load_n(&host->known, __ATOMIC_RELAXED);
+	if (a->endpoint->scheme != SCHEME_HTTPS_OR_HTTP || a->call->url || a->redirects ||
+		!url_is_https(a->url) || (known && !plain) || !err_is(e, ERR_NET) ||
+		e->errnum != HTTP_FAULT_NO_TLS)
 		return false;
 	__atomic_store_n(&host->plain, true, __ATOMIC_RELAXED);
 	free(a->url);
