@@ -6,6 +6,7 @@ import http.server
 import json
 import random
 import re
+import ssl
 import threading
 import time
 import urllib.parse
@@ -66,7 +67,7 @@ class Image:
 
 
 class FaultRegistry:
-    def __init__(self):
+    def __init__(self, certificate=None):
         self.lock = threading.Lock()
         self.requests, self.faults = [], []
         self.blobs, self.manifests, self.uploads = {}, {}, {}
@@ -97,6 +98,10 @@ class FaultRegistry:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.host = f"127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 

@@ -11,6 +11,7 @@ import tarfile
 import pytest
 
 import conftest
+import serving
 from conftest import Cruet
 from fault_registry import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, REPO, FaultRegistry, Image, config_of, descriptor, digest, text
 
@@ -410,6 +411,45 @@ def test_credentials_go_only_where_the_registry_sends_for_a_token(cruet, public)
     cruet.run("pull", *flags(), f"{PUBLIC}/{REPO}:1")
     assert {q.headers["authorization"].split()[0] for q in public.asked("GET", "^cdn.example")} == {"Basic"}
     assert {q.headers.get("authorization", "none").split()[0] for q in public.asked("GET", f"^{PUBLIC}")} == {"none", "Bearer"}
+
+
+@pytest.mark.parametrize("insecure", [False, True])
+def test_tls_is_left_for_an_insecure_registry_only(cruet, public, tmp_path, insecure):
+    """The host answers a greeting of TLS in plain HTTP."""
+    public.add(GOOD)
+    cruet.env["https_proxy"] = cruet.env["http_proxy"]
+    public.fault("CONNECT", "", times=None, raw=b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 400 Bad Request\r\n\r\n")
+    conf = tmp_path / "registries.conf"
+    conf.write_text(f'[[registry]]\nprefix = "{PUBLIC}"\ninsecure = {str(insecure).lower()}\n')
+    args = ["pull", "-q", "--registries-conf", conf, "--creds", "user:secret-password", f"{PUBLIC}/{REPO}:1"]
+    if insecure:
+        cruet.run(*args)
+        assert len(public.asked("CONNECT")) == 1
+    else:
+        assert "--plain-http" in refused(cruet, (5,), *args) and not public.asked("GET")
+
+
+def test_tls_is_not_left_for_plain_http(cruet, registry, tmp_path):
+    """Neither for a blob, nor an upload, nor a token, nor the next page."""
+    cert = serving.certificate(tmp_path)
+    secure = FaultRegistry(cert)
+    try:
+        name = secure.add(GOOD)
+        args = ["--ca-file", cert[0], "--creds", "user:secret-password"]
+        away = [("Location", f"http://{registry.host}/x")]
+        secure.fault("GET", "/blobs/", status=307, headers=away)
+        assert "plain HTTP" in refused(cruet, (12,), "pull", *args, name)
+        secure.fault("GET", "", status=401, headers=[("WWW-Authenticate", f'Bearer realm="http://{registry.host}/token"')])
+        assert "does not" in refused(cruet, (4,), "pull", *args, name)
+        secure.fault("GET", "/tags/", status=200, body=b'{"tags":["a"]}', headers=[("Link", f"<http://{registry.host}/v2/x>; rel=next")])
+        assert "plain HTTP" in refused(cruet, (12,), "ls", *args, name.rsplit(":", 1)[0])
+        cruet.run("pull", *args, name)
+        secure.blobs.clear()
+        secure.fault("POST", "/uploads/", times=None, status=202, headers=away)
+        assert "plain HTTP" in cruet.fails(12, "push", *args, name)
+        assert not registry.requests
+    finally:
+        secure.close()
 
 
 def test_redirects_without_end(cruet, registry):
