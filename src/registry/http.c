@@ -244,6 +244,8 @@ static size_t on_upload(char *data, size_t one, size_t n, void *arg)
 {
 	Exchange *x = arg;
 	ssize_t got = reader_read(x->request->upload, data, one * n, &x->error);
+	if (err_is(x->error, ERR_NET) || err_is(x->error, ERR_TIMEOUT))
+		x->error->errnum = HTTP_FAULT_SOURCE;
 	return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
 }
 
@@ -556,7 +558,7 @@ const char *http_header(const HttpResponse *r, const char *name)
 
 bool http_fault_passes(const Err *err)
 {
-	return err_is(err, ERR_TIMEOUT) ||
+	return (err_is(err, ERR_TIMEOUT) && err->errnum != HTTP_FAULT_SOURCE) ||
 		(err_is(err, ERR_NET) &&
 			(err->errnum == HTTP_FAULT_CUT || err->errnum == HTTP_FAULT_CONNECT ||
 				err->errnum == HTTP_FAULT_RESOLVE));

@@ -27,6 +27,13 @@ def registry():
 
 
 @pytest.fixture
+def other():
+    r = FaultRegistry()
+    yield r
+    r.close()
+
+
+@pytest.fixture
 def started(cruet):
     """Starts cruet beside the test; what is left of it is ended."""
     running = []
@@ -386,6 +393,31 @@ def test_the_manifest_comes_last(cruet, registry):
     cruet.run("push", name)
     assert registry.requests[-1].method == "PUT" and "/manifests/1" in registry.requests[-1].path
     assert len(registry.asked("PUT", "/manifests/")) == 1 and len(registry.asked("PUT", "/uploads/")) == 4
+
+
+# ---- from registry to registry ----
+
+def test_a_copy_goes_on_at_both_ends(cruet, registry, other):
+    image = Image(BIG)
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    registry.fault("GET", layer, cut=1000000)
+    other.fault("PATCH", "/uploads/", take=3000000)
+    cruet.run("copy", f"docker://{name}", f"docker://{other.host}/team/copy:1")
+    assert whole(other, image)
+    assert registry.ranges_of(layer)[1] == "bytes=1000000-" and registry.ranges_of(layer)[2] == "bytes=3000000-"
+
+
+@pytest.mark.parametrize("change,tries", [({"status": 500, "headers": [NOW]}, TRIES), ({"status": 404}, 1), ({"cut": 1000000}, TRIES)])
+def test_a_copy_whose_source_fails(cruet, registry, other, change, tries):
+    """The source is asked no oftener because something waits for it."""
+    image = Image(BIG)
+    name = registry.add(image)
+    registry.ranges = False
+    registry.fault("GET", digest(image.layers[0]), times=None, **change)
+    done = cruet.run("copy", "-q", f"docker://{name}", f"docker://{other.host}/team/copy:1", check=False)
+    assert done.returncode in (5, 7) and len(errors(done.err)) == 1 and registry.host in done.err
+    assert len(registry.asked("GET", digest(image.layers[0]))) == tries and not other.manifests
 
 
 # ---- what is told ----
