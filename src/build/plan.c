@@ -105,8 +105,13 @@ static int registry_image(
 {
 	_cleanup_err_ Err *e = NULL;
 	Reference ref = {0};
-	if (p->options->pull == PULL_NEVER || reference_parse(str_of(name), &ref, NULL) < 0)
+	bool named = reference_parse(str_of(name), &ref, &e) == 0;
+	if (*err && (p->options->pull == PULL_NEVER || !named)) {
+		reference_done(&ref);
 		return -(int)(*err)->code;
+	}
+	if (!named)
+		return err_move(err, &e);
 	int r = remote_layers_image(p->remote, &ref, platform, ret, &e);
 	reference_done(&ref);
 	if (r == 0) {

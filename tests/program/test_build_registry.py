@@ -131,6 +131,9 @@ def test_local_names_win_unless_pull(remote, base_tar, registry):
     remote.run("rmi", remote.name_of_base)
     (remote.cwd / "Dockerfile").write_text(f"FROM {remote.name_of_base}\n")
     assert "not in the store" in remote.fails(7, "build", "--pull=never", remote.cwd)
+    (remote.cwd / "Dockerfile").write_text("FROM Bad:Name:here\n")
+    for flags in ((), ("--pull",), ("--pull=never",)):
+        assert "Bad:Name:here" in remote.fails(8, "build", *flags, remote.cwd)
     assert "always, missing" in remote.fails(2, "build", "--pull=sometimes", remote.cwd)
 
 
