@@ -15,7 +15,7 @@ typedef struct PullArgs {
 static const Option rows[] = {
 	{'a', "all-platforms", OPTION_FLAG, offsetof(PullArgs, all), NULL,
 		"every platform of the image, not only one"},
-	{'u', "unpack", OPTION_FLAG, offsetof(PullArgs, unpack), NULL,
+	{0, "unpack", OPTION_FLAG, offsetof(PullArgs, unpack), NULL,
 		"unpack the layers while they arrive, so that a run or build starts at once"},
 	{0, "platform", OPTION_STRING, offsetof(PullArgs, platform), "OS/ARCH[/VARIANT]",
 		"take the image for this platform (default: this machine's)"},

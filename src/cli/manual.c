@@ -39,8 +39,11 @@ static void roff_options(Buf *out, const Option *rows, size_t n)
 		roff_text(out, str_of(flag));
 		if (o->metavar) { /* on the same line, in the plain font */
 			out->len--;
-			buf_cstr(out, "\\fR ");
-			roff_text(out, str_of(o->metavar));
+			bool optional = o->type == OPTION_OPTIONAL;
+			_cleanup_free_ char *value =
+				xasprintf(optional ? "[=%s]" : "%s", o->metavar);
+			buf_cstr(out, optional ? "\\fR" : "\\fR ");
+			roff_text(out, str_of(value));
 		}
 		roff_text(out, str_of(o->help));
 	}

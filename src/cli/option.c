@@ -243,7 +243,7 @@ void options_help(const Option *rows, size_t n_rows, Buf *out)
 		else
 			buf_printf(out, "      --%s", o->name);
 		if (o->metavar)
-			buf_printf(out, " %s", o->metavar);
+			buf_printf(out, o->type == OPTION_OPTIONAL ? "[=%s]" : " %s", o->metavar);
 		size_t used = text_width(out->ptr + start);
 		if (used + 2 > HELP_COLUMN)
 			buf_printf(out, "\n%*s", HELP_COLUMN, "");
