@@ -49,7 +49,8 @@ TarReader *tar_reader_new(Reader *source);
  * ERR_CORRUPT (bad checksum, truncated, bad number, absolute or ".." path components, NUL in a name),
  * ERR_LIMIT, ERR_UNSUPPORTED (GNU sparse). An unread body is skipped. */
 int tar_reader_next(TarReader *t, TarEntry **ret, Err **err) _warn_unused_;
-/* Body of the current entry; as reader_read. */
+/* Body of the current entry; as reader_view and reader_read. */
+ssize_t tar_reader_body_view(TarReader *t, const void **ret, Err **err) _warn_unused_;
 ssize_t tar_reader_body(TarReader *t, void *buf, size_t len, Err **err) _warn_unused_;
 uint64_t tar_reader_offset(const TarReader *t); /* bytes of the stream consumed */
 /* Reads what follows the end marker, so that a digest over the source covers the whole blob. */

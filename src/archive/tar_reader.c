@@ -29,8 +29,11 @@
 
 struct TarReader {
 	Reader *source;
-	uint8_t *buf; /* BUFFER_SIZE */
-	size_t pos, len;
+	uint8_t *
+		buf; /* BUFFER_SIZE: for sources without memory of their own, and for what lies across two views */
+	const uint8_t
+		*at; /* the source's bytes that are not consumed yet, in its memory or in buf */
+	size_t len;
 	uint64_t offset;    /* consumed, as the caller sees it */
 	uint64_t body_left; /* of the current entry */
 	uint64_t padding;   /* behind its body */
@@ -120,29 +123,47 @@ void tar_reader_limit_entries(TarReader *t, uint64_t max)
 
 /* ---- bytes ---- */
 
-/* Makes want bytes available at buf + pos; returns how many there are (fewer only at the end). */
+/* Makes want bytes (BUFFER_SIZE at most) available; returns how many there are, at most want, fewer only at the end. */
 static ssize_t look_ahead(TarReader *t, size_t want, Err **err)
 {
-	if (t->len - t->pos >= want)
-		return (ssize_t)want;
-	memmove(t->buf, t->buf + t->pos, t->len - t->pos);
-	t->len -= t->pos;
-	t->pos = 0;
-	while (t->len < want) {
-		ssize_t n = reader_read(t->source, t->buf + t->len, BUFFER_SIZE - t->len, err);
-		if (n < 0)
+	ssize_t n = 1;
+	if (t->len == 0) {
+		const void *data;
+		n = reader_view(t->source, t->buf, BUFFER_SIZE, &data, err);
+		if (n <= 0)
 			return n;
-		if (n == 0)
-			break;
-		t->len += (size_t)n;
+		t->at = data;
+		t->len = (size_t)n;
 	}
-	return (ssize_t)MIN(t->len, want);
+	if (t->len < want) {
+		memmove(t->buf, t->at, t->len);
+		t->at = t->buf;
+	}
+	while (t->len < want && n > 0) {
+		n = reader_read(t->source, t->buf + t->len, want - t->len, err);
+		if (n > 0)
+			t->len += (size_t)n;
+	}
+	return n < 0 ? n : (ssize_t)MIN(t->len, want);
 }
 
 static void consume(TarReader *t, size_t n)
 {
-	t->pos += n;
+	t->at += n;
+	t->len -= n;
 	t->offset += n;
+}
+
+/* Some of the next len bytes, which are consumed: valid until the next call; 0 is the end. */
+static ssize_t take_some(TarReader *t, uint64_t len, const void **ret, Err **err)
+{
+	ssize_t n = look_ahead(t, 1, err);
+	if (n <= 0)
+		return n;
+	n = (ssize_t)MIN(len, (uint64_t)t->len);
+	*ret = t->at;
+	consume(t, (size_t)n);
+	return n;
 }
 
 static int truncated(Err **err)
@@ -150,58 +171,23 @@ static int truncated(Err **err)
 	return err_set(err, ERR_CORRUPT, "tar: archive ends in the middle of an entry");
 }
 
-/* Up to len bytes of what the source has, past the buffer when that is empty; 0 is the end. */
-static ssize_t read_some(TarReader *t, void *buf, size_t len, Err **err)
-{
-	ssize_t n;
-	if (t->pos == t->len && len >= BUFFER_SIZE / 2) {
-		n = reader_read(t->source, buf, len, err);
-		if (n > 0)
-			t->offset += (uint64_t)n;
-		return n;
-	}
-	n = look_ahead(t, 1, err);
-	if (n <= 0)
-		return n;
-	n = (ssize_t)MIN(len, t->len - t->pos);
-	memcpy(buf, t->buf + t->pos, (size_t)n);
-	consume(t, (size_t)n);
-	return n;
-}
-
-static int read_exactly(TarReader *t, void *buf, size_t len, Err **err)
-{
-	for (size_t got = 0; got < len;) {
-		ssize_t n = read_some(t, (char *)buf + got, len - got, err);
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			return truncated(err);
-		got += (size_t)n;
-	}
-	return 0;
-}
-
 static int skip(TarReader *t, uint64_t len, Err **err)
 {
 	while (len > 0) {
-		ssize_t n = look_ahead(t, 1, err);
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			return truncated(err);
-		size_t part = (size_t)MIN(len, (uint64_t)(t->len - t->pos));
-		consume(t, part);
-		len -= part;
+		const void *skipped;
+		ssize_t n = take_some(t, len, &skipped, err);
+		if (n <= 0)
+			return n < 0 ? (int)n : truncated(err);
+		len -= (uint64_t)n;
 	}
 	return 0;
 }
 
-ssize_t tar_reader_body(TarReader *t, void *buf, size_t len, Err **err)
+ssize_t tar_reader_body_view(TarReader *t, const void **ret, Err **err)
 {
-	if (t->body_left == 0 || len == 0)
+	if (t->body_left == 0)
 		return 0;
-	ssize_t n = read_some(t, buf, (size_t)MIN((uint64_t)len, t->body_left), err);
+	ssize_t n = take_some(t, t->body_left, ret, err);
 	if (n == 0)
 		n = truncated(err);
 	if (n > 0)
@@ -209,14 +195,25 @@ ssize_t tar_reader_body(TarReader *t, void *buf, size_t len, Err **err)
 	return n;
 }
 
+ssize_t tar_reader_body(TarReader *t, void *buf, size_t len, Err **err)
+{
+	const void *data;
+	uint64_t rest = t->body_left - MIN((uint64_t)len, t->body_left);
+	t->body_left -= rest;
+	ssize_t n = tar_reader_body_view(t, &data, err);
+	t->body_left += rest;
+	if (n > 0)
+		memcpy(buf, data, (size_t)n);
+	return n;
+}
+
 int tar_reader_drain(TarReader *t, Err **err)
 {
-	for (;;) {
-		consume(t, t->len - t->pos);
-		ssize_t n = look_ahead(t, 1, err);
-		if (n <= 0)
-			return (int)n;
-	}
+	const void *rest;
+	ssize_t n;
+	while ((n = take_some(t, UINT64_MAX, &rest, err)) > 0)
+		;
+	return (int)n;
 }
 
 /* ---- fields ---- */
@@ -320,21 +317,20 @@ static int clean_name(Str name, Buf *out, Err **err)
 
 static int read_extension(TarReader *t, const TarHeader *h, Buf *body, Err **err)
 {
-	uint64_t size;
+	uint64_t size = 0;
 	int r = NUMBER(h, size, INT64_MAX, &size, err);
 	if (r < 0)
 		return r;
 	if (size > LIMIT_PAX_RECORDS)
 		return err_set(err, ERR_LIMIT, "tar: extended header is longer than %u bytes",
 			LIMIT_PAX_RECORDS);
-	char chunk[4096];
 	for (uint64_t left = size; left > 0;) {
-		size_t n = (size_t)MIN(left, (uint64_t)sizeof(chunk));
-		r = read_exactly(t, chunk, n, err);
-		if (r < 0)
-			return r;
-		buf_append(body, chunk, n);
-		left -= n;
+		const void *data;
+		ssize_t n = take_some(t, left, &data, err);
+		if (n <= 0)
+			return n < 0 ? (int)n : truncated(err);
+		buf_append(body, data, (size_t)n);
+		left -= (uint64_t)n;
 	}
 	return skip(t, tar_padding(size), err);
 }
@@ -596,7 +592,7 @@ static int link_has_body(TarReader *t, Err **err)
 	ssize_t n = look_ahead(t, TAR_BLOCK_SIZE, err);
 	if (n < 0)
 		return (int)n;
-	const TarHeader *next = (const TarHeader *)(const void *)(t->buf + t->pos);
+	const TarHeader *next = (const TarHeader *)(const void *)t->at;
 	return n == TAR_BLOCK_SIZE && !is_zero(next) && !is_header(next);
 }
 
@@ -664,7 +660,7 @@ static int read_header(TarReader *t, TarHeader *ret, Err **err)
 	if (n < (ssize_t)TAR_BLOCK_SIZE)
 		return t->headers ? truncated(err)
 				  : err_set(err, ERR_CORRUPT, "tar: not a tar archive");
-	memcpy(ret, t->buf + t->pos, TAR_BLOCK_SIZE);
+	memcpy(ret, t->at, TAR_BLOCK_SIZE);
 	consume(t, TAR_BLOCK_SIZE);
 	return 1;
 }

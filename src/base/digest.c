@@ -1,10 +1,15 @@
+/* SHA256_CTX: the newer interface hides the state that sha256_both.c works on. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.h"
 
-#include <openssl/evp.h>
-#include <stdio.h>
+#include <openssl/sha.h>
+
+#include "base/sha256_both.h"
+
+#define BLOCK SHA256_CBLOCK
 
 struct Sha256 {
-	EVP_MD_CTX *ctx;
+	SHA256_CTX ctx;
 };
 
 static int hex_value(char c)
@@ -83,69 +88,68 @@ bool digest_is_zero(const Digest *d)
 	return digest_eq(d, &zero);
 }
 
-/* EVP_sha256() fetches the implementation anew at each init in OpenSSL 3; fetch it once. */
-static const EVP_MD *sha256_md(void)
-{
-	static EVP_MD *md;
-	EVP_MD *have = __atomic_load_n(&md, __ATOMIC_ACQUIRE);
-	if (have)
-		return have;
-	EVP_MD *fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (!fetched)
-		abort();
-	EVP_MD *expected = NULL;
-	if (!__atomic_compare_exchange_n(
-		    &md, &expected, fetched, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		EVP_MD_free(fetched);
-		return expected;
-	}
-	return fetched;
-}
-
 Sha256 *sha256_new(void)
 {
 	Sha256 *h = xnew(Sha256);
-	h->ctx = EVP_MD_CTX_new();
-	if (!h->ctx)
-		abort();
 	sha256_reset(h);
 	return h;
 }
 
 void sha256_update(Sha256 *h, const void *data, size_t len)
 {
-	if (len && EVP_DigestUpdate(h->ctx, data, len) != 1)
+	if (SHA256_Update(&h->ctx, data, len) != 1)
 		abort();
+}
+
+/* As SHA256_Update counts. */
+static void add_blocks(SHA256_CTX *c, size_t n)
+{
+	uint64_t bits = ((uint64_t)c->Nh << 32 | c->Nl) + (uint64_t)n * BLOCK * 8;
+	c->Nl = (SHA_LONG)bits;
+	c->Nh = (SHA_LONG)(bits >> 32);
+}
+
+void sha256_update_both(Sha256 *a, Sha256 *b, const void *data, size_t len)
+{
+	const char *rest = data;
+	if (a->ctx.num == b->ctx.num && sha256_both_possible()) {
+		size_t first = MIN(len, (BLOCK - a->ctx.num) % BLOCK), n = (len - first) / BLOCK;
+		sha256_update(a, rest, first);
+		sha256_update(b, rest, first);
+		sha256_both(a->ctx.h, b->ctx.h, rest + first, n);
+		add_blocks(&a->ctx, n);
+		add_blocks(&b->ctx, n);
+		rest += first + n * BLOCK;
+		len -= first + n * BLOCK;
+	}
+	sha256_update(a, rest, len);
+	sha256_update(b, rest, len);
 }
 
 void sha256_final(Sha256 *h, Digest *ret)
 {
-	unsigned n = 0;
-	if (EVP_DigestFinal_ex(h->ctx, ret->bytes, &n) != 1 || n != DIGEST_SIZE)
+	if (SHA256_Final(ret->bytes, &h->ctx) != 1)
 		abort();
 }
 
 void sha256_reset(Sha256 *h)
 {
-	if (EVP_DigestInit_ex(h->ctx, sha256_md(), NULL) != 1)
+	if (SHA256_Init(&h->ctx) != 1)
 		abort();
 }
 
 Sha256 *sha256_free(Sha256 *h)
 {
-	if (h) {
-		EVP_MD_CTX_free(h->ctx);
-		free(h);
-	}
+	free(h);
 	return NULL;
 }
 
 void digest_of(const void *data, size_t len, Digest *ret)
 {
-	Sha256 *h = sha256_new();
-	sha256_update(h, data, len);
-	sha256_final(h, ret);
-	sha256_free(h);
+	Sha256 h;
+	sha256_reset(&h);
+	sha256_update(&h, data, len);
+	sha256_final(&h, ret);
 }
 
 void sha256_field(Sha256 *h, Str field)

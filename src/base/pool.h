@@ -1,6 +1,5 @@
 /*
  * Threads: the only place that starts any. A fixed set of workers takes jobs in order of submission.
- * Ring is a bounded pipe of bytes between two threads.
  */
 #pragma once
 
@@ -31,10 +30,3 @@ Job *thread_start(const char *name, JobFn fn, void *arg);
  * stops what has not begun, and is returned. */
 typedef int (*EachFn)(void *arg, size_t i, Err **err);
 int threads_each(size_t n, unsigned at_once, EachFn fn, void *arg, Err **err) _warn_unused_;
-
-/* Bounded pipe: the writer blocks when capacity bytes are unread. Each end is freed on its own thread;
- * freeing the reader early makes writes fail with ERR_CANCELLED, freeing the writer without finish
- * makes reads fail with ERR_CANCELLED. */
-void ring_new(size_t capacity, Reader **ret_reader, Writer **ret_writer);
-/* Duplicates writes to both sinks (owned); finish finishes both. */
-Writer *tee_writer_new(Writer *first, Writer *second);

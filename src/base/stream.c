@@ -11,6 +11,14 @@ ssize_t reader_read(Reader *r, void *buf, size_t len, Err **err)
 	return r->ops->read(r, buf, len, err);
 }
 
+ssize_t reader_view(Reader *r, void *spare, size_t len, const void **ret, Err **err)
+{
+	if (r->ops->view)
+		return r->ops->view(r, ret, len, err);
+	*ret = spare;
+	return reader_read(r, spare, len, err);
+}
+
 ssize_t reader_read_up_to(Reader *r, void *buf, size_t len, Err **err)
 {
 	size_t got = 0;

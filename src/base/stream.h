@@ -12,6 +12,8 @@ typedef struct ReaderOps {
 	/* >0 bytes read (may be fewer than asked), 0 at the end, <0 error. */
 	ssize_t (*read)(Reader *r, void *buf, size_t len, Err **err);
 	void (*free)(Reader *r);
+	/* As read, without a copy: *ret is the reader's own memory, valid until its next call. May be NULL. */
+	ssize_t (*view)(Reader *r, const void **ret, size_t len, Err **err);
 } ReaderOps;
 struct Reader {
 	const ReaderOps *ops;
@@ -28,6 +30,9 @@ struct Writer {
 };
 
 ssize_t reader_read(Reader *r, void *buf, size_t len, Err **err) _warn_unused_;
+/* As reader_read, but *ret tells where the bytes are: in the reader's own memory, valid until its next call, or in
+ * spare (len bytes). */
+ssize_t reader_view(Reader *r, void *spare, size_t len, const void **ret, Err **err) _warn_unused_;
 /* Exactly len bytes; ERR_CORRUPT "ends early" otherwise. */
 int reader_read_full(Reader *r, void *buf, size_t len, Err **err) _warn_unused_;
 /* As many as there are up to len; returns the count. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/limits.h"
+#include "base/readahead.h"
 #include "build/build_int.h"
 #include "dockerfile/ignore.h"
 #include "layer/apply.h"
@@ -109,7 +110,7 @@ static int input_stdin(Build *b, Buf *dockerfile, Err **err)
 	r = decompress_reader_auto(TAKE_PTR(in), NULL, NULL, &plain, err);
 	if (r < 0)
 		return r;
-	in = plain;
+	in = read_ahead_new(plain);
 	return extract(b, in, err);
 }
 

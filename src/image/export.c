@@ -5,6 +5,7 @@
 
 #include "base/cancel.h"
 #include "base/map.h"
+#include "base/ring.h"
 #include "image/transfer.h"
 
 #define COPY_CHUNK (64 * 1024)

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "base/readahead.h"
 #include "image/blocks.h"
 #include "sys/atomic.h"
 
@@ -65,7 +66,9 @@ int ingest_tar(Store *s, Reader *plain, Compression c, int level, Pool *pool,
 	_cleanup_(writer_freep) Writer *compressed = compress_writer_new(c, level, pool,
 		writer_borrow(blob_writer_stream(blob)), &points, store_blocks_cache(blocks));
 	TeeReader tee = {.reader = {&ops}, .source = plain, .copy = compressed};
-	r = layer_index_tar(&tee.reader, builder, &diff_id, &tar_size, err);
+	Reader *ahead = read_ahead_new(&tee.reader);
+	r = layer_index_tar(ahead, builder, &diff_id, &tar_size, err);
+	reader_free(ahead);
 	if (r == 0 && expected && !digest_eq(expected, &diff_id))
 		r = err_set(err, ERR_DIGEST, "the layer has the diffID %s, its config says %s",
 			digest_str(&diff_id).s, digest_str(expected).s);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/readahead.h"
 #include "image/blocks.h"
 #include "image/ingest.h"
 #include "image/tree_unpack.h"
@@ -29,36 +30,8 @@ bool layers_has_index(Store *s, const Digest *diff_id)
 	return faccessat(store_fd(s), path, F_OK, 0) == 0;
 }
 
-typedef struct TeeReader {
-	Reader base;
-	Reader *source; /* owned */
-	Writer *copy;
-} TeeReader;
-
-static ssize_t tee_read(Reader *r, void *buf, size_t len, Err **err)
-{
-	TeeReader *t = (TeeReader *)r;
-	ssize_t n = reader_read(t->source, buf, len, err);
-	int w = n > 0 ? writer_write(t->copy, buf, (size_t)n, err) : 0;
-	return w < 0 ? w : n;
-}
-
-static void tee_free(Reader *r)
-{
-	reader_free(((TeeReader *)r)->source);
-	free(r);
-}
-
-static Reader *tee_reader(Reader *source, Writer *copy)
-{
-	static const ReaderOps ops = {tee_read, tee_free};
-	TeeReader *t = xnew(TeeReader);
-	*t = (TeeReader){{&ops}, source, copy};
-	return &t->base;
-}
-
 static int index_blob(Store *s, Reader *compressed, const Descriptor *layer, const Digest *diff_id,
-	Writer *copy, Err **err)
+	TreeUnpack *unpack, Err **err)
 {
 	_cleanup_(index_builder_freep) IndexBuilder *builder = index_builder_new();
 	ResumePoints points = {0};
@@ -66,9 +39,16 @@ static int index_blob(Store *s, Reader *compressed, const Descriptor *layer, con
 	uint64_t tar_size = 0;
 	Reader *raw = digest_reader_new(compressed);
 	_cleanup_(reader_freep) Reader *plain = NULL;
-	int r = decompress_reader_auto(raw, &points, NULL, &plain, err);
-	if (r == 0 && copy)
-		plain = tee_reader(plain, copy);
+	Reader *inflating = NULL;
+	int r = decompress_reader_auto(raw, &points, NULL, &inflating, err);
+	if (r == 0 && unpack) {
+		Reader *both[RING_READERS];
+		read_ahead_forked(inflating, both);
+		plain = both[0];
+		tree_unpack_start(unpack, both[1]);
+	} else if (r == 0) {
+		plain = read_ahead_new(inflating);
+	}
 	if (r == 0)
 		r = layer_index_tar(plain, builder, &real, &tar_size, err);
 	if (r == 0) {
@@ -108,8 +88,7 @@ int layers_make_index(Store *s, Reader *compressed, const Descriptor *layer, con
 		reader_free(compressed);
 		return r;
 	}
-	r = index_blob(
-		s, compressed, layer, diff_id, unpack ? tree_unpack_sink(unpack) : NULL, &of_index);
+	r = index_blob(s, compressed, layer, diff_id, unpack, &of_index);
 	int unpacked = tree_unpack_end(unpack, r == 0, &of_unpack);
 	/* what went wrong there is the cause of the rest, unless it was cut off itself */
 	bool cause = unpacked < 0 && (r == 0 || unpacked != -ERR_CANCELLED);

@@ -1,5 +1,6 @@
 /* A repository of a registry as one end of a copy. */
 #include "base/pool.h"
+#include "base/ring.h"
 #include "image/transport_int.h"
 #include "oci/document.h"
 

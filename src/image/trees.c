@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/readahead.h"
 #include "image/tree_unpack.h"
 #include "sys/lock.h"
 #include "sys/userns.h"
-
-#define RING_SIZE (2u << 20)
 
 typedef struct TreeJob {
 	const LayerStack *stack;
@@ -60,7 +59,10 @@ static int unpack(const TreeJob *j, int dirfd, Err **err)
 		return r;
 	r = decompress_reader_auto(
 		fd_reader_new(fd, true, digest_str(&layer->digest).s), NULL, NULL, &plain, err);
-	return r < 0 ? r : apply(j, plain, dirfd, err);
+	if (r < 0)
+		return r;
+	plain = read_ahead_new(plain);
+	return apply(j, plain, dirfd, err);
 }
 
 /* The name is taken as soon as somebody has it: a second one is thrown away. */
@@ -114,15 +116,14 @@ struct TreeUnpack {
 	TreeJob job;
 	StoreTemp *temp;
 	int lock, dir;
-	Reader *reader; /* the thread's */
-	Writer *sink;
+	Reader *plain; /* the thread's */
 };
 
 static int run_unpack(void *arg, Err **err)
 {
 	TreeUnpack *t = arg;
-	int r = apply(&t->job, t->reader, t->dir, err);
-	t->reader = reader_free(t->reader); /* who still writes is told at once */
+	int r = apply(&t->job, t->plain, t->dir, err);
+	t->plain = reader_free(t->plain); /* who still writes is told at once */
 	return r;
 }
 
@@ -150,15 +151,14 @@ int tree_unpack_begin(
 		(void)!tree_unpack_end(t, false, NULL);
 		return MIN(r, 0);
 	}
-	ring_new(RING_SIZE, &t->reader, &t->sink);
-	t->job.job = thread_start("unpack", run_unpack, t);
 	*ret = t;
 	return 0;
 }
 
-Writer *tree_unpack_sink(TreeUnpack *t)
+void tree_unpack_start(TreeUnpack *t, Reader *plain)
 {
-	return t->sink;
+	t->plain = plain;
+	t->job.job = thread_start("unpack", run_unpack, t);
 }
 
 int tree_unpack_end(TreeUnpack *t, bool verified, Err **err)
@@ -167,9 +167,6 @@ int tree_unpack_end(TreeUnpack *t, bool verified, Err **err)
 	if (!t)
 		return 0;
 	_cleanup_err_ Err *of_thread = NULL;
-	if (t->sink && verified)
-		(void)!writer_finish(t->sink, NULL);
-	t->sink = writer_free(t->sink);
 	if (t->job.job && job_wait(t->job.job, &of_thread) < 0)
 		r = err_move(err, &of_thread);
 	if (r == 0 && verified)

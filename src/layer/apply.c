@@ -16,7 +16,6 @@
 #include <sys/sysmacros.h>
 
 #include "base/limits.h"
-#include "layer/readahead.h"
 #include "layer/whiteout.h"
 
 #define FILE_FLAGS (O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
@@ -76,11 +75,12 @@ static int write_all(int fd, const char *data, size_t len, const char *path, Err
 static int write_body(Apply *a, int fd, Reader *body, const char *path, Err **err)
 {
 	for (;;) {
-		ssize_t n = body ? reader_read(body, a->chunk, APPLY_CHUNK, err)
-				 : tar_reader_body(a->tar, a->chunk, APPLY_CHUNK, err);
+		const void *data;
+		ssize_t n = body ? reader_view(body, a->chunk, APPLY_CHUNK, &data, err)
+				 : tar_reader_body_view(a->tar, &data, err);
 		if (n <= 0)
 			return (int)n;
-		int r = write_all(fd, a->chunk, (size_t)n, path, err);
+		int r = write_all(fd, data, (size_t)n, path, err);
 		if (r < 0)
 			return r;
 	}
@@ -376,10 +376,9 @@ static int put_entries(Apply *a, Err **err)
 
 int apply_layer(Reader *source, int root_fd, const ApplyOptions *options, Err **err)
 {
-	ReadAhead *ahead = read_ahead_new(source);
 	Apply a = {.options = options,
 		.root_fd = root_fd,
-		.tar = tar_reader_new(read_ahead_reader(ahead)),
+		.tar = tar_reader_new(source),
 		.at = BUF_INIT((size_t)LIMIT_PATH * 4),
 		.target = BUF_INIT((size_t)LIMIT_PATH),
 		.chunk = xmalloc(APPLY_CHUNK),
@@ -395,5 +394,5 @@ int apply_layer(Reader *source, int root_fd, const ApplyOptions *options, Err **
 	buf_done(&a.at);
 	buf_done(&a.target);
 	free(a.chunk);
-	return read_ahead_finish(ahead, r, err);
+	return r;
 }

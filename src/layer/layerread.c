@@ -14,7 +14,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "layer/index_int.h"
-#include "layer/readahead.h"
 #include "layer/whiteout.h"
 #include "sys/atomic.h"
 
@@ -22,32 +21,60 @@
 #define POINTS_MAGIC      "cruetPt1"
 #define POINTS_BYTE_ORDER 0x01020304u
 
-/* Hashes what it reads in large blocks and serves the small reads of the tar reader from them. */
+/* Hashes what it gives out, when that is given back: until then those behind it may hash a part of it together with
+ * something else, in one pass. */
 typedef struct HashReader {
 	Reader reader;
 	Reader *source; /* borrowed */
 	Sha256 *hash;
-	char *block;
-	size_t pos, filled;
+	char *block;      /* for sources without memory of their own */
+	const char *data; /* given out, and not hashed so far */
+	size_t len;
 	uint64_t total;
 } HashReader;
 
-static ssize_t hash_reader_read(Reader *r, void *buf, size_t len, Err **err)
+static void hash_up_to(HashReader *h, const char *end)
+{
+	size_t n = (size_t)(end - h->data);
+	sha256_update(h->hash, h->data, n);
+	h->data += n;
+	h->len -= n;
+}
+
+static ssize_t hash_reader_view(Reader *r, const void **ret, size_t len, Err **err)
 {
 	HashReader *h = (HashReader *)r;
-	if (h->pos == h->filled) {
-		ssize_t n = reader_read(h->source, h->block, HASH_BLOCK, err);
-		if (n <= 0)
-			return n;
-		sha256_update(h->hash, h->block, (size_t)n);
+	if (h->len)
+		hash_up_to(h, h->data + h->len);
+	ssize_t n = reader_view(h->source, h->block, MIN(len, (size_t)HASH_BLOCK), ret, err);
+	if (n > 0) {
+		h->data = *ret;
+		h->len = (size_t)n;
 		h->total += (uint64_t)n;
-		h->pos = 0;
-		h->filled = (size_t)n;
 	}
-	size_t n = MIN(len, h->filled - h->pos);
-	memcpy(buf, h->block + h->pos, n);
-	h->pos += n;
-	return (ssize_t)n;
+	return n;
+}
+
+static ssize_t hash_reader_read(Reader *r, void *buf, size_t len, Err **err)
+{
+	const void *data;
+	ssize_t n = hash_reader_view(r, &data, len, err);
+	if (n > 0)
+		memcpy(buf, data, (size_t)n);
+	return n;
+}
+
+/* A part of what was given out last, or a copy of something older. */
+static void hash_part(HashReader *h, Sha256 *part_hash, const char *part, size_t len)
+{
+	if (h->len && part >= h->data && part + len <= h->data + h->len) {
+		hash_up_to(h, part);
+		sha256_update_both(h->hash, part_hash, part, len);
+		h->data += len;
+		h->len -= len;
+	} else {
+		sha256_update(part_hash, part, len);
+	}
 }
 
 static void hash_reader_done(HashReader *h)
@@ -57,10 +84,10 @@ static void hash_reader_done(HashReader *h)
 }
 
 typedef struct Indexer {
+	HashReader *in;
 	TarReader *tar;
 	IndexBuilder *builder;
 	Sha256 *body_hash;
-	char *chunk;
 	Buf target; /* of a whiteout */
 } Indexer;
 
@@ -68,19 +95,19 @@ static void indexer_done(Indexer *x)
 {
 	tar_reader_free(x->tar);
 	sha256_free(x->body_hash);
-	free(x->chunk);
 	buf_done(&x->target);
 }
 
 static int hash_body(Indexer *x, Digest *ret, Err **err)
 {
 	for (;;) {
-		ssize_t n = tar_reader_body(x->tar, x->chunk, HASH_BLOCK, err);
+		const void *data;
+		ssize_t n = tar_reader_body_view(x->tar, &data, err);
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
 			break;
-		sha256_update(x->body_hash, x->chunk, (size_t)n);
+		hash_part(x->in, x->body_hash, data, (size_t)n);
 	}
 	sha256_final(x->body_hash, ret);
 	sha256_reset(x->body_hash);
@@ -139,18 +166,18 @@ static int index_entries(Indexer *x, Err **err)
 	}
 }
 
-static int index_stream(Reader *source, IndexBuilder *builder, Digest *ret_diff_id,
+int layer_index_tar(Reader *source, IndexBuilder *builder, Digest *ret_diff_id,
 	uint64_t *ret_tar_size, Err **err)
 {
-	static const ReaderOps ops = {hash_reader_read, NULL};
+	static const ReaderOps ops = {hash_reader_read, NULL, hash_reader_view};
 	_cleanup_(hash_reader_done) HashReader in = {.reader = {&ops},
 		.source = source,
 		.hash = sha256_new(),
 		.block = xmalloc(HASH_BLOCK)};
-	_cleanup_(indexer_done) Indexer x = {.tar = tar_reader_new(&in.reader),
+	_cleanup_(indexer_done) Indexer x = {.in = &in,
+		.tar = tar_reader_new(&in.reader),
 		.builder = builder,
 		.body_hash = sha256_new(),
-		.chunk = xmalloc(HASH_BLOCK),
 		.target = BUF_INIT(LIMIT_PATH)};
 	int r = index_entries(&x, err);
 	if (r < 0)
@@ -158,14 +185,6 @@ static int index_stream(Reader *source, IndexBuilder *builder, Digest *ret_diff_
 	sha256_final(in.hash, ret_diff_id);
 	*ret_tar_size = in.total;
 	return 0;
-}
-
-int layer_index_tar(Reader *source, IndexBuilder *builder, Digest *ret_diff_id,
-	uint64_t *ret_tar_size, Err **err)
-{
-	ReadAhead *ahead = read_ahead_new(source);
-	int r = index_stream(read_ahead_reader(ahead), builder, ret_diff_id, ret_tar_size, err);
-	return read_ahead_finish(ahead, r, err);
 }
 
 /* ---- resume points ---- */

@@ -139,6 +139,57 @@ static void fields(void **state _unused_)
 	assert_true(digest_eq(&d, &expected));
 }
 
+/* Against one hash at a time, from every place in a block, for every length up to some blocks. */
+static void test_update_both(void **state _unused_)
+{
+	uint8_t data[512];
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 89 + i / 7);
+	for (size_t before_a = 0; before_a < 130; before_a++)
+		for (size_t len = 0; len <= 300; len += len < 70 ? 1 : 23)
+			for (unsigned shift = 0; shift < 2; shift++) {
+				size_t before_b = before_a % 64 + shift;
+				Digest a, b, expected_a, expected_b;
+				_cleanup_(sha256_freep) Sha256 *x = sha256_new(), *y = sha256_new();
+				sha256_update(x, data, before_a);
+				sha256_update(y, data, before_b);
+				sha256_update_both(x, y, data + before_a, len);
+				sha256_update_both(x, y, data + before_a, 3);
+				sha256_final(x, &a);
+				sha256_final(y, &b);
+				sha256_reset(x);
+				sha256_reset(y);
+				sha256_update(x, data, before_a);
+				sha256_update(x, data + before_a, len);
+				sha256_update(x, data + before_a, 3);
+				sha256_update(y, data, before_b);
+				sha256_update(y, data + before_a, len);
+				sha256_update(y, data + before_a, 3);
+				sha256_final(x, &expected_a);
+				sha256_final(y, &expected_b);
+				assert_true(digest_eq(&a, &expected_a));
+				assert_true(digest_eq(&b, &expected_b));
+			}
+}
+
+/* The count of bits passes 32 bits. */
+static void test_update_both_of_much(void **state _unused_)
+{
+	size_t len = 1u << 20;
+	_cleanup_free_ char *data = xmalloc(len);
+	memset(data, 'x', len);
+	_cleanup_(sha256_freep) Sha256 *x = sha256_new(), *y = sha256_new(), *z = sha256_new();
+	for (unsigned i = 0; i < 520; i++) {
+		sha256_update_both(x, y, data, len);
+		sha256_update(z, data, len);
+	}
+	Digest a, b, c;
+	sha256_final(x, &a);
+	sha256_final(y, &b);
+	sha256_final(z, &c);
+	assert_true(digest_eq(&a, &c) && digest_eq(&b, &c));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +197,8 @@ int main(void)
 		cmocka_unit_test(hex),
 		cmocka_unit_test(hashing),
 		cmocka_unit_test(fields),
+		cmocka_unit_test(test_update_both),
+		cmocka_unit_test(test_update_both_of_much),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,106 +143,6 @@ static void test_thread(void **state _unused_)
 	err_free(err);
 }
 
-/* ---- ring ---- */
-
-typedef struct Feed {
-	Writer *writer; /* taken over */
-	size_t total, step;
-	bool finish;
-} Feed;
-
-static uint8_t pattern(size_t i)
-{
-	return (uint8_t)(i * 31 + i / 251);
-}
-
-static int feed(void *arg, Err **err)
-{
-	Feed *f = arg;
-	_cleanup_(writer_freep) Writer *w = f->writer;
-	_cleanup_free_ uint8_t *chunk = xmalloc(f->step);
-	for (size_t done = 0; done < f->total;) {
-		size_t n = MIN(f->step, f->total - done);
-		for (size_t i = 0; i < n; i++)
-			chunk[i] = pattern(done + i);
-		int r = writer_write(w, chunk, n, err);
-		if (r < 0)
-			return r;
-		done += n;
-	}
-	return f->finish ? writer_finish(w, err) : 0;
-}
-
-static void test_ring_carries_bytes(void **state _unused_)
-{
-	static const struct {
-		size_t capacity, step, read;
-	} rows[] = {{1, 1, 1}, {7, 3, 5}, {16, 100, 3}, {4096, 1000, 333}, {100, 1, 4096}};
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		Reader *r;
-		Feed f = {.total = 10000, .step = rows[i].step, .finish = true};
-		ring_new(rows[i].capacity, &r, &f.writer);
-		Job *job = thread_start("feed", feed, &f);
-		uint8_t buf[4096];
-		size_t got = 0;
-		ssize_t n;
-		while ((n = reader_read(r, buf, rows[i].read, NULL)) > 0) {
-			for (size_t k = 0; k < (size_t)n; k++)
-				assert_int_equal(buf[k], pattern(got + k));
-			got += (size_t)n;
-		}
-		assert_int_equal(n, 0);
-		assert_int_equal(reader_read(r, buf, 1, NULL), 0);
-		assert_int_equal(got, 10000);
-		reader_free(r);
-		assert_int_equal(job_wait(job, NULL), 0);
-	}
-}
-
-static void test_ring_reader_gives_up(void **state _unused_)
-{
-	Reader *r;
-	Feed f = {.total = 10000, .step = 100, .finish = true};
-	ring_new(64, &r, &f.writer);
-	Job *job = thread_start("feed", feed, &f);
-	char one;
-	assert_int_equal(reader_read(r, &one, 1, NULL), 1);
-	reader_free(r);
-	Err *err = NULL;
-	assert_int_equal(job_wait(job, &err), -ERR_CANCELLED);
-	err_free(err);
-}
-
-static void test_ring_writer_gives_up(void **state _unused_)
-{
-	Reader *r;
-	Feed f = {.total = 0, .step = 1, .finish = false};
-	ring_new(64, &r, &f.writer);
-	Job *job = thread_start("feed", feed, &f);
-	char buf[16];
-	Err *err = NULL;
-	assert_int_equal(reader_read(r, buf, sizeof(buf), &err), -ERR_CANCELLED);
-	err_free(err);
-	assert_int_equal(job_wait(job, NULL), 0);
-	reader_free(r);
-}
-
-/* ---- tee ---- */
-
-static void test_tee(void **state _unused_)
-{
-	_cleanup_buf_ Buf a = BUF_INIT(100);
-	_cleanup_buf_ Buf b = BUF_INIT(5);
-	Writer *w = tee_writer_new(buf_writer_new(&a), buf_writer_new(&b));
-	assert_int_equal(writer_write(w, "abc", 3, NULL), 0);
-	assert_int_equal(writer_write(w, "de", 2, NULL), 0);
-	assert_string_equal(a.ptr, "abcde");
-	assert_string_equal(b.ptr, "abcde");
-	assert_int_equal(writer_write(w, "f", 1, NULL), -ERR_LIMIT);
-	assert_int_equal(writer_finish(w, NULL), 0);
-	writer_free(w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,10 +152,6 @@ int main(void)
 		cmocka_unit_test(test_wait_helps),
 		cmocka_unit_test(test_jobs_wait_for_jobs),
 		cmocka_unit_test(test_thread),
-		cmocka_unit_test(test_ring_carries_bytes),
-		cmocka_unit_test(test_ring_reader_gives_up),
-		cmocka_unit_test(test_ring_writer_gives_up),
-		cmocka_unit_test(test_tee),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
