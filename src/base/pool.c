@@ -255,8 +255,12 @@ static int each_loop(void *arg, Err **err _unused_)
 		if (e->fn(e->arg, i, &mine) == 0)
 			continue;
 		pthread_mutex_lock(&e->mutex);
-		if (!e->failed)
+		/* what was cancelled because of another is not the cause */
+		if (!e->failed ||
+			(err_is(e->error, ERR_CANCELLED) && !err_is(mine, ERR_CANCELLED))) {
+			err_free(e->error);
 			e->error = TAKE_PTR(mine);
+		}
 		e->failed = true;
 		pthread_mutex_unlock(&e->mutex);
 	}

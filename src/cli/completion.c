@@ -116,6 +116,8 @@ static void add_operands(Buf *out, const Command *c)
 		buf_cstr(out, "manual'");
 	} else if (strcmp(c->name, "completion") == 0) {
 		buf_cstr(out, "list=bash");
+	} else if (strcmp(c->name, "index") == 0) {
+		buf_cstr(out, "list='create append'\n\t\t\t((operands)) && list= kind=images");
 	} else if (strcmp(c->name, "images") == 0) {
 		buf_cstr(out, "kind=images");
 	} else if (c->max_operands == 0) {

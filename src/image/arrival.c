@@ -19,6 +19,7 @@ typedef struct Arrival {
 	int fd;
 	uint64_t fetched; /* at the end of the fetch: whole up to there */
 	LayerUse use;
+	const bool *stop; /* or NULL */
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	uint64_t prefix; /* readable */
@@ -35,7 +36,7 @@ static bool on_grown(void *arg, uint64_t prefix)
 	if (prefix > a->prefix)
 		__atomic_add_fetch(&arrived, prefix - a->prefix, __ATOMIC_RELAXED);
 	a->prefix = MAX(a->prefix, prefix);
-	bool wanted = !a->unwanted;
+	bool wanted = !a->unwanted && !(a->stop && __atomic_load_n(a->stop, __ATOMIC_RELAXED));
 	pthread_cond_signal(&a->changed);
 	pthread_mutex_unlock(&a->mutex);
 	progress_bytes(a->progress, a->progress_id, "download", prefix, a->layer->size);
@@ -191,7 +192,8 @@ static bool stack_below(
 }
 
 static int arrive(Store *s, Repository *from, const Descriptor *layer, const Digest *diff_id,
-	LayerUse use, const LayerStack *below, Progress *progress, unsigned progress_id, Err **err)
+	LayerUse use, const LayerStack *below, const bool *stop, Progress *progress,
+	unsigned progress_id, Err **err)
 {
 	_cleanup_(partial_blob_freep) PartialBlob *partial = NULL;
 	_cleanup_(index_freep) Index *index = NULL;
@@ -214,7 +216,8 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 			.progress_id = progress_id,
 			.fd = partial_blob_fd(partial),
 			.fetched = old,
-			.use = use};
+			.use = use,
+			.stop = stop};
 		if (bring(&a, diff_id, below, &e) == 0)
 			return partial_blob_commit(partial, layer->size, err);
 		bool wrong =
@@ -230,7 +233,7 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 }
 
 int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Digest *diff_ids,
-	size_t i, LayerUse use, Progress *progress, Err **err)
+	size_t i, LayerUse use, bool *io_stop, Progress *progress, Err **err)
 {
 	const Descriptor *layer = &layers[i];
 	LayerStack below;
@@ -243,11 +246,17 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Dig
 	bool unpack =
 		use == LAYER_UNPACKED && diff_ids && stack_below(s, layers, diff_ids, i, &below);
 	int r = diff_ids ? arrive(s, from, layer, &diff_ids[i], use, unpack ? &below : NULL,
-				   progress, id, &e)
+				   io_stop, progress, id, &e)
 			 : blob_arrive(s, from, layer, &e);
 	layer_stack_done(&below);
+	if (r < 0 && io_stop)
+		__atomic_store_n(io_stop, true, __ATOMIC_RELAXED);
 	if (!known || r < 0)
-		progress_state(progress, id, name, r < 0 ? PROGRESS_FAILED : PROGRESS_DONE, e);
+		progress_state(progress, id, name,
+			r == 0                             ? PROGRESS_DONE
+				: err_is(e, ERR_CANCELLED) ? PROGRESS_CANCELLED
+							   : PROGRESS_FAILED,
+			e);
 	return err_move(err, &e);
 }
 

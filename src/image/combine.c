@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "image/transport_copy.h"
+#include "sys/lock.h"
 
 #define OF_TARGET SIZE_MAX /* instead of a number: the target has it already */
 
@@ -335,6 +336,15 @@ static int write_index(
 	return r < 0 ? r : transport_finish(target, err);
 }
 
+/* Two that append at once would each write the index that they read, and theirs. */
+static int lock_target(Store *s, const char *target, int *ret, Err **err)
+{
+	Digest name;
+	digest_of(target, strlen(target), &name);
+	_cleanup_free_ char *path = xasprintf("locks/index-%s", digest_hex(&name).s);
+	return lock_take(store_fd(s), path, LOCK_EXCLUSIVE, ret, err);
+}
+
 int image_combine(const TransportContext *context, const char *target, const StrVec *images,
 	const CombineOptions *options, Descriptor *ret, char **ret_text, Err **err)
 {
@@ -342,12 +352,15 @@ int image_combine(const TransportContext *context, const char *target, const Str
 		Combine c = {.context = context, .options = options, .images = images};
 	_cleanup_(descriptor_done) Descriptor d = {0};
 	_cleanup_free_ char *text = NULL;
+	_cleanup_close_ int lock = -1;
 	if ((transport_is_registry(target) || transport_is_store(target)) && strchr(target, '@'))
 		return err_set(
 			err, ERR_USAGE, "'%s' is a digest: an index is made under a tag", target);
 	if (options->platforms && options->platforms->len)
 		c.found = xcalloc(options->platforms->len, sizeof(bool));
-	int r = options->append ? read_target(&c, target, err) : 0;
+	int r = options->append ? lock_target(context->store, target, &lock, err) : 0;
+	if (r == 0 && options->append)
+		r = read_target(&c, target, err);
 	for (size_t i = 0; r == 0 && i < images->len; i++)
 		r = add_operand(&c, images->items[i], err);
 	if (r == 0) {

@@ -89,13 +89,18 @@ static bool given_up(Push *p)
 	return ret;
 }
 
+static void give_up(Push *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->given_up = true;
+	pthread_mutex_unlock(&p->lock);
+}
+
 Push *push_free(Push *p)
 {
 	if (!p)
 		return NULL;
-	pthread_mutex_lock(&p->lock);
-	p->given_up = true;
-	pthread_mutex_unlock(&p->lock);
+	give_up(p);
 	vec_foreach (&p->blobs, blob) {
 		PushedBlob *b = *blob;
 		if (b->job)
@@ -181,6 +186,8 @@ static int send_blob(void *arg, Err **err)
 			: outcome == BLOB_UPLOADED ? PROGRESS_DONE
 						   : PROGRESS_CACHED,
 		e);
+	if (r < 0)
+		give_up(p);
 	return err_move(err, &e);
 }
 
@@ -200,7 +207,7 @@ void push_blob(Push *p, const Descriptor *d)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* For each that was begun; the first failure gives up the rest. */
+/* For each that was begun; what failed gave up the rest. */
 static int wait_blobs(Push *p, Err **err)
 {
 	_cleanup_err_ Err *first = NULL;
@@ -213,9 +220,6 @@ static int wait_blobs(Push *p, Err **err)
 			err_free(first);
 			first = TAKE_PTR(e);
 		}
-		pthread_mutex_lock(&p->lock);
-		p->given_up = true;
-		pthread_mutex_unlock(&p->lock);
 	}
 	return err_move(err, &first);
 }

@@ -31,7 +31,8 @@ typedef struct Account {
 	bool looked_up;
 	Credentials credentials;
 	Scheme scheme;
-	char *url; /* of the request that named the realm */
+	char *url;   /* of the request that named the realm */
+	bool inside; /* the registry has an address of a private network */
 	char *realm, *service;
 	Map tokens;       /* scopes → Token */
 	Backoff *backoff; /* of the token server */
@@ -249,7 +250,8 @@ static int check_realm(const Account *a, const Endpoint *e, const char *url, Err
 		return err_set(err, ERR_AUTH,
 			"the registry speaks TLS, but sends us for a token to '%s', which does not",
 			host);
-	if (url_is_link_local(a->realm) || (url_is_private(a->realm) && !url_is_private(url)))
+	if (url_is_link_local(a->realm) ||
+		(url_is_private(a->realm) && !a->inside && !url_is_private(url)))
 		return err_set(err, ERR_AUTH,
 			"the registry sends us for a token to the private address '%s'", host);
 	return 0;
@@ -319,6 +321,8 @@ static int fetch_token(
 		.connect_seconds = e->connect_seconds,
 		.stall_seconds = auth->settings->stall_seconds,
 		.max_body = TOKEN_MAX};
+	if (!url_same_origin(a->realm, url))
+		q.reach = a->inside ? HTTP_NOT_LINK_LOCAL : HTTP_PUBLIC;
 	if (url_same_origin(a->realm, url)) {
 		q.client_cert = e->client_cert;
 		q.client_key = e->client_key;
@@ -464,6 +468,7 @@ int auth_answer(Auth *auth, const Endpoint *e, const char *url, const char *scop
 	} else if (a->credentials.registry_token) {
 		r = refused(a, e, who, 401, err);
 	} else if (bearer) {
+		a->inside = answer->peer != ADDRESS_PUBLIC;
 		r = answer_bearer(auth, a, e, url, scopes, bearer, sent, ret, err);
 	} else if (basic && has_password(a) && !(sent && cstr_starts(sent, "Basic"))) {
 		a->scheme = SCHEME_BASIC;

@@ -227,11 +227,18 @@ static char *call_scopes(const Endpoint *e, const Call *call)
 		call->also ? " " : "", call->also ? call->also : "");
 }
 
+/* Whether the registry has an address of a private network, as far as anybody has asked it. */
+static bool is_inside(const Attempt *a)
+{
+	HostState *host = host_state(a->repository->registry, a->endpoint->address);
+	return __atomic_load_n(&host->inside, __ATOMIC_RELAXED);
+}
+
 /* A server may send us anywhere, but not with a registry's secrets, nor into a network that it cannot see itself. */
-static int check_move(const Endpoint *e, const char *from, const char *to, Err **err)
+static int check_move(const Endpoint *e, bool inside, const char *from, const char *to, Err **err)
 {
 	_cleanup_free_ char *host = url_host(to);
-	if (url_is_link_local(to) || (url_is_private(to) && !url_is_private(from)))
+	if (url_is_link_local(to) || (url_is_private(to) && !inside && !url_is_private(from)))
 		return err_set(err, ERR_DENIED,
 			"'%s' sends us to '%s', an address of a private network", e->host, host);
 	if (url_is_https(from) && !url_is_https(to) && !e->insecure)
@@ -255,7 +262,7 @@ static int follow(Attempt *a, const HttpResponse *answer, Err **err)
 		return r;
 	if (!url_same_origin(a->url, next)) {
 		a->moved = true;
-		r = check_move(a->endpoint, a->url, next, err);
+		r = check_move(a->endpoint, is_inside(a), a->url, next, err);
 		if (r < 0)
 			return r;
 	}
@@ -297,7 +304,12 @@ static int perform(Attempt *a, HttpResponse *ret, Err **err)
 		q.client_key = e->client_key;
 		q.authorization = a->authorization;
 	}
+	if (a->moved)
+		q.reach = is_inside(a) ? HTTP_NOT_LINK_LOCAL : HTTP_PUBLIC;
 	r = http_perform(a->repository->registry->http, &q, ret, err);
+	if (!a->moved && ret->peer != ADDRESS_PUBLIC)
+		__atomic_store_n(&host_state(a->repository->registry, e->address)->inside, true,
+			__ATOMIC_RELAXED);
 	strvec_done(&headers);
 	return r;
 }
@@ -469,7 +481,7 @@ int endpoint_call(Repository *p, const Endpoint *e, const Call *call, HttpRespon
 		_cleanup_free_ char *own =
 			xasprintf("%s://%s/", plain ? "http" : "https", e->address);
 		a.moved = !url_same_origin(own, call->url);
-		r = a.moved ? check_move(e, own, call->url, err) : 0;
+		r = a.moved ? check_move(e, is_inside(&a), own, call->url, err) : 0;
 	}
 	if (r == 0 && !a.moved)
 		r = auth_header(p->registry->auth, e, a.scopes, &a.authorization, err);

@@ -34,6 +34,7 @@ struct Http {
 	pthread_mutex_t mutex; /* of idle */
 	Handles idle;
 	const char *ca_dir, *bundle;
+	bool proxied;    /* some connections are: addresses are the proxy's */
 	bool use_bundle; /* beside the directory; atomic */
 };
 
@@ -72,6 +73,16 @@ static void choose_trust(Http *h)
 	h->use_bundle = !has_hashed_names(h->ca_dir);
 }
 
+static bool has_proxies(void)
+{
+	static const char *const names[] = {
+		"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (getenv(names[i]) && *getenv(names[i]))
+			return true;
+	return false;
+}
+
 int http_new(Http **ret, Err **err)
 {
 	Http *h = xnew(Http);
@@ -81,6 +92,7 @@ int http_new(Http **ret, Err **err)
 		return r;
 	}
 	choose_trust(h);
+	h->proxied = has_proxies();
 	pthread_mutex_init(&h->mutex, NULL);
 	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
 		pthread_mutex_init(&h->share_mutex[i], NULL);
@@ -250,11 +262,23 @@ static size_t on_upload(char *data, size_t one, size_t n, void *arg)
 }
 
 /* The connection stands: from here on silence counts. */
-static int on_connected(void *arg, char *to _unused_, char *from _unused_, int to_port _unused_,
-	int from_port _unused_)
+static int on_connected(
+	void *arg, char *to, char *from _unused_, int to_port _unused_, int from_port _unused_)
 {
-	((Exchange *)arg)->moved_at = now_ms();
-	return CURL_PREREQFUNC_OK;
+	Exchange *x = arg;
+	HttpReach reach = x->request->reach;
+	x->moved_at = now_ms();
+	if (x->http->proxied)
+		return CURL_PREREQFUNC_OK;
+	x->response->peer = address_kind(to);
+	if (reach == HTTP_ANYWHERE || x->response->peer == ADDRESS_PUBLIC ||
+		(reach == HTTP_NOT_LINK_LOCAL && x->response->peer == ADDRESS_PRIVATE))
+		return CURL_PREREQFUNC_OK;
+	_cleanup_free_ char *host = url_host(x->request->url);
+	err_set(&x->error, ERR_DENIED,
+		"the server sends us to '%s', which is %s, an address of a private network", host,
+		to);
+	return CURL_PREREQFUNC_ABORT;
 }
 
 static unsigned stall_seconds(const HttpRequest *q)

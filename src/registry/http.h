@@ -8,11 +8,15 @@
 #include "base/progress.h"
 #include "base/stream.h"
 #include "base/vec.h"
+#include "registry/url.h"
 
 typedef struct Http Http;
 int http_new(Http **ret, Err **err) _warn_unused_;
 Http *http_free(Http *h);
 DEFINE_FREEP(Http, http_free)
+
+/* Which addresses a name may lead to; ERR_DENIED else. Proxies see to that themselves. */
+typedef enum HttpReach { HTTP_ANYWHERE, HTTP_NOT_LINK_LOCAL, HTTP_PUBLIC } HttpReach;
 
 typedef struct HttpRequest {
 	const char *method; /* "GET", "HEAD", "POST", "PATCH", "PUT", "DELETE" */
@@ -21,6 +25,7 @@ typedef struct HttpRequest {
 	const char *authorization; /* value of that header, or NULL */
 	const char *ca_pem, *client_cert, *client_key;
 	bool insecure;
+	HttpReach reach;
 	unsigned connect_seconds; /* 0: HTTP_CONNECT_SECONDS */
 	unsigned stall_seconds; /* 0: HTTP_STALL_SECONDS without a byte either way is ERR_TIMEOUT */
 	Str body;               /* of PUT, POST, PATCH */
@@ -43,6 +48,7 @@ typedef struct HttpResponse {
 	StrVec headers; /* "name=value", names in lower case, in order */
 	Buf body;
 	uint64_t received; /* bytes of the body */
+	AddressKind peer;  /* whom we are connected to; ADDRESS_PUBLIC when there are proxies */
 } HttpResponse;
 
 /* 0 also for statuses that mean failure. ERR_NET (errnum = HttpFault), ERR_TIMEOUT, ERR_CANCELLED, ERR_LIMIT

@@ -14,6 +14,7 @@ typedef struct HostState {
 	Backoff *backoff;
 	bool plain;           /* SCHEME_HTTPS_OR_HTTP: it turned out to speak no TLS */
 	bool known;           /* … one of the two worked */
+	bool inside;          /* it has an address of a private network */
 	int64_t absent_until; /* a mirror that did not answer when it was first asked */
 } HostState;
 

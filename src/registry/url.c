@@ -93,8 +93,6 @@ bool url_is_https(const char *url)
 
 /* ---- addresses ---- */
 
-typedef enum AddressKind { ADDRESS_PUBLIC, ADDRESS_PRIVATE, ADDRESS_LINK_LOCAL } AddressKind;
-
 static AddressKind kind_v4(uint32_t a)
 {
 	static const struct {
@@ -110,7 +108,7 @@ static AddressKind kind_v4(uint32_t a)
 	return ADDRESS_PUBLIC;
 }
 
-static AddressKind kind_of_host(const char *host)
+AddressKind address_kind(const char *host)
 {
 	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b}; /* 64:ff9b::/96, RFC 6052 */
 	struct in_addr v4;
@@ -145,7 +143,7 @@ static AddressKind kind_of_host(const char *host)
 static AddressKind kind_of_url(const char *url)
 {
 	_cleanup_(parts_done) Parts p;
-	return parts_of(url, &p) ? kind_of_host(p.host) : ADDRESS_PUBLIC;
+	return parts_of(url, &p) ? address_kind(p.host) : ADDRESS_PUBLIC;
 }
 
 bool url_is_private(const char *url)

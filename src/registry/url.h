@@ -11,10 +11,16 @@ int url_resolve(const char *base, const char *location, char **ret, Err **err) _
 bool url_same_origin(const char *a, const char *b); /* scheme, host and port */
 char *url_host(const char *url); /* "host[:port]", owned; "" when there is none */
 bool url_is_https(const char *url);
+typedef enum AddressKind {
+	ADDRESS_PUBLIC,
+	ADDRESS_PRIVATE,
+	ADDRESS_LINK_LOCAL, /* where clouds keep their metadata */
+} AddressKind;
+AddressKind address_kind(const char *host); /* names are public, but for localhost */
 /* True if the host of the URL is, by number or by name, no public address: loopback, link-local, private, unique
  * local, unspecified. */
 bool url_is_private(const char *url);
-bool url_is_link_local(const char *url); /* where clouds keep their metadata */
+bool url_is_link_local(const char *url);
 /* Percent-encodes what is not unreserved (RFC 3986 section 2.3). Owned. */
 char *url_escape(const char *text);
 /* The opposite: %XX becomes a byte; NULL when that would be a NUL. Owned. */

@@ -173,6 +173,8 @@ def test_completion(shell):
     shown = complete("cruet unpack base ", ["context", "Dockerfile.dev"])
     assert "app:v1.2" not in shown
     complete("cruet help his", ["READY> cruet help history "])
+    complete("cruet index ", ["append", "create"])
+    complete("cruet index append app:v1.", ["v1.2", "v1.3"])
 
 
 def test_completion_is_for_bash(cruet):

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+import conftest
 import engines
 import serving
 from conftest import Cruet
@@ -133,6 +134,18 @@ def test_append(parts, registry, tmp_path, place):
     assert store.run("manifest", target).stdout == index
     if server:
         assert server.stop() == 0, server.errors
+
+
+@pytest.mark.parametrize("place", ["registry", "store", "layout"])
+def test_two_append_at_once(parts, registry, tmp_path, place):
+    store, _ = parts
+    for turn in range(4):
+        target = {"registry": f"docker://{registry.host}/both/app:{turn}", "store": f"both:{turn}"}.get(place, f"oci:{tmp_path}/out:{turn}")
+        store.run("index", "create", target, "app:amd64")
+        both = [subprocess.Popen([conftest.CRUET, "index", "append", "-q", target, name], env=store.env, stdout=subprocess.DEVNULL)
+                for name in ("app:arm64", "app:armv7")]
+        assert [p.wait() for p in both] == [0, 0]
+        assert len(members(raw(target) if place == "layout" else store.run("manifest", target).stdout)) == 3
 
 
 def test_append_to_a_single_image(parts, registry):

@@ -288,6 +288,22 @@ def test_what_never_moves_is_given_up(cruet, registry):
     assert len(at) == TRIES and all(b - a > 1 + 0.25 * 0.7 * 2 ** i for i, (a, b) in enumerate(zip(at, at[1:])))
 
 
+def test_a_layer_that_fails_ends_the_others(cruet, registry):
+    """What came of them is there for the next time."""
+    image = Image(3000000, 20000)
+    name = registry.add(image)
+    slow, broken = map(digest, image.layers)
+    registry.fault("GET", slow, pace=(65536, 0.5))
+    registry.fault("GET", broken, times=None, delay=1, body=image.layers[1][:-1] + b"x")
+    start = time.monotonic()
+    assert broken[:19] in cruet.fails(9, "pull", name)
+    assert time.monotonic() - start < 10
+    assert partial(cruet, image).stat().st_size > 65536
+    registry.faults.clear()
+    cruet.run("pull", name)
+    assert registry.ranges_of(slow)[-1] not in (None, "bytes=0-")
+
+
 def test_what_is_slow_goes_its_way(cruet, registry):
     image = Image(10000)
     name = registry.add(image)

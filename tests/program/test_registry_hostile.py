@@ -387,6 +387,44 @@ def test_no_upload_into_a_private_network(cruet, public, inside):
     assert "private network" in told and "secret" not in told and not private_asked(public)
 
 
+# In a network namespace, where a name may have any address: who is asked under which name stands in the file "asked".
+NAMES = {"registry.example": "203.0.113.5", "registry.corp": "10.9.9.8", "cdn.example": "203.0.113.6", "inside.example": "10.9.9.9", "cloud.example": "169.254.169.254"}
+NAMED = """
+import http.server, os, subprocess, sys, threading
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        host = self.headers["Host"].split(":")[0]
+        open("asked", "a").write(host + "\\n")
+        redirected = host.startswith("registry") and "manifests" in self.path
+        self.send_response(401 if redirected and sys.argv[2] == "token" else 307 if redirected else 200 if host.startswith("registry") else 404)
+        self.send_header("Location", f"http://{sys.argv[3]}:5000/x")
+        self.send_header("WWW-Authenticate", f'Bearer realm="http://{sys.argv[3]}:5000/token",service="s"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    do_HEAD = do_GET
+    def log_message(self, *args): pass
+server = http.server.ThreadingHTTPServer(("0.0.0.0", 5000), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.exit(subprocess.run([sys.argv[1], "pull", "-q", "--plain-http", f"{sys.argv[4]}:5000/app:1"]).returncode)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network of one's own needs root")
+@pytest.mark.parametrize("step", ["redirect", "token"])
+@pytest.mark.parametrize("host, leads_to, reached", [
+    ("registry.example", "cdn.example", True), ("registry.example", "inside.example", False), ("registry.example", "cloud.example", False),
+    ("registry.corp", "inside.example", True), ("registry.corp", "10.9.9.9", True), ("registry.corp", "cloud.example", False)])
+def test_no_name_leads_into_a_private_network(cruet, tmp_path, step, host, leads_to, reached):
+    (tmp_path / "hosts").write_text("".join(f"{address} {name}\n" for name, address in NAMES.items()))
+    setup = f"mount --bind {tmp_path}/hosts /etc/hosts; ip link set lo up; " + "".join(f"ip addr add {a}/32 dev lo; " for a in NAMES.values())
+    env = {k: v for k, v in cruet.env.items() if "proxy" not in k.lower()}
+    done = subprocess.run(["unshare", "-nm", "sh", "-ec", setup + 'exec "$@"', "sh", sys.executable, "-c", NAMED, conftest.CRUET, step, leads_to, host],
+                          env=env, cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    asked = (tmp_path / "asked").read_text().split()
+    assert (leads_to in asked) == reached, (asked, done.stderr)
+    assert reached == (b"private network" not in done.stderr) and done.returncode == (12 if not reached else 5 if step == "token" else 7), done.stderr
+
+
 @pytest.mark.parametrize("location", ["ftp://cdn.example/x?sig=secret", "file:///etc/passwd", "http://user:secret@cdn.example/", "//", "http://", "http://a b/", "gopher://10.0.0.1/"])
 def test_locations_that_are_none(cruet, public, location):
     public.add(GOOD)
