@@ -103,7 +103,7 @@ static Reader *arrival_reader(Arrival *a)
 /* ---- links faster than inflating ---- */
 
 #define PROBE_SECONDS 0.25
-#define FAST_RATE     160e6      /* bytes a second: what two processors inflate, hash and receive */
+#define FAST_RATE     200e6      /* bytes a second: what two processors inflate, hash and receive */
 #define SMALL         (8u << 20) /* looked into in any case */
 
 static double clock_seconds(void)
