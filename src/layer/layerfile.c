@@ -1,14 +1,12 @@
 /*
  * Writing a layer
  *
- *	entry, body ── tar writer ── gather (256 KiB) ─┬─ sha256 → diffID
- *	     │                                         └─ compress (pool) ── blob
- *	     └─ sha256 → digest of the body ── index
+ *	entry, body ── tar writer ─┬─ sha256 → diffID, and of bodies at the same time → index
+ *	                           └─ gather (256 KiB) ── compress (pool) ── blob
  *
- * The tar stream consists of 512-byte headers and small bodies; hashing and handing on such crumbs costs
- * more than the work itself. The gatherer collects them so that the hash sees blocks that are still in
- * the second-level cache, and so that the compressor is called a few times per megabyte. Compression is what
- * takes the time; it runs on the pool's threads while this thread reads and hashes on.
+ * The tar stream consists of 512-byte headers and small bodies; handing on such crumbs costs more than the work
+ * itself. The gatherer collects them so that the compressor is called a few times per megabyte. Compression is
+ * what takes the time; it runs on the pool's threads while this thread reads and hashes on.
  */
 #include "layer/layerfile.h"
 
@@ -24,6 +22,8 @@ typedef struct Gather {
 	Writer writer;
 	Writer *sink; /* owned */
 	Sha256 *hash; /* owned */
+	Sha256 *body; /* takes the next body_left bytes as well; borrowed */
+	size_t body_left;
 	uint8_t *block;
 	size_t filled;
 	uint64_t total;
@@ -76,7 +76,6 @@ static Writer *borrowed_writer_new(Writer *sink)
 
 static int gather_flush(Gather *g, const void *data, size_t len, Err **err)
 {
-	sha256_update(g->hash, data, len);
 	g->total += len;
 	return writer_write(g->sink, data, len, err);
 }
@@ -85,6 +84,10 @@ static int gather_write(Writer *w, const void *buf, size_t len, Err **err)
 {
 	Gather *g = (Gather *)w;
 	const uint8_t *p = buf;
+	size_t body = MIN(len, g->body_left);
+	sha256_update_both(g->hash, g->body, p, body);
+	sha256_update(g->hash, p + body, len - body);
+	g->body_left -= body;
 	while (len > 0) {
 		if (g->filled == 0 && len >= GATHER_SIZE) {
 			int r = gather_flush(g, p, GATHER_SIZE, err);
@@ -137,6 +140,7 @@ LayerWriter *layer_writer_new(Compression c, int level, Pool *pool, Writer *blob
 	w->tar = tar_writer_new(&w->gather.writer);
 	w->index = index_builder_new();
 	w->body_hash = sha256_new();
+	w->gather.body = w->body_hash;
 	w->chunk = xmalloc(BODY_CHUNK);
 	return w;
 }
@@ -199,6 +203,12 @@ static void note_entry(LayerWriter *w, const TarEntry *e, uint64_t body_offset)
 	index_builder_add(w->index, &noted, 0, e->type == TAR_FILE ? &digest : NULL);
 }
 
+static int write_piece(LayerWriter *w, const void *data, size_t len, Err **err)
+{
+	w->gather.body_left = len; /* what follows is padding */
+	return tar_writer_body(w->tar, data, len, err);
+}
+
 static int write_body(LayerWriter *w, const TarEntry *e, Reader *body, Err **err)
 {
 	for (uint64_t left = e->size; left > 0;) {
@@ -210,8 +220,7 @@ static int write_body(LayerWriter *w, const TarEntry *e, Reader *body, Err **err
 			return err_set(err, ERR_CORRUPT,
 				"'%s' ends %llu bytes before its size: it changed while it was read",
 				e->path, (unsigned long long)left);
-		sha256_update(w->body_hash, w->chunk, (size_t)n);
-		int r = tar_writer_body(w->tar, w->chunk, (size_t)n, err);
+		int r = write_piece(w, w->chunk, (size_t)n, err);
 		if (r < 0)
 			return r;
 		left -= (uint64_t)n;
@@ -237,10 +246,8 @@ int layer_writer_add_bytes(LayerWriter *w, const TarEntry *e, Str body, Err **er
 			(unsigned long long)e->size);
 	uint64_t offset;
 	int r = start_entry(w, e, &offset, err);
-	if (r == 0 && e->type == TAR_FILE && body.len) {
-		sha256_update(w->body_hash, body.ptr, body.len);
-		r = tar_writer_body(w->tar, body.ptr, body.len, err);
-	}
+	if (r == 0 && e->type == TAR_FILE && body.len)
+		r = write_piece(w, body.ptr, body.len, err);
 	if (r == 0)
 		note_entry(w, e, offset);
 	return r;
