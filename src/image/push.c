@@ -285,7 +285,7 @@ static int send_manifests(Push *p, const PushManifests *all, const StrVec *tags,
 		for (size_t t = 0; r == 0 && t < (tagged ? tags->len : 1); t++)
 			r = repository_manifest_put(p->repository,
 				tagged ? tags->items[t] : digest.s, media_type, buf_view(&m->bytes),
-				NULL, err);
+				err);
 	}
 	return r;
 }

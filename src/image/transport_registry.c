@@ -2,7 +2,6 @@
 #include "base/pool.h"
 #include "base/ring.h"
 #include "image/transport_int.h"
-#include "oci/document.h"
 
 #define RING_BYTES (1u << 20)
 
@@ -125,42 +124,12 @@ static int put_blob(Transport *t, const Descriptor *d, Transport *source, unsign
 	return repository_blob_put(r->repository, &upload, ret, err);
 }
 
-/* A registry without the referrers API: the list under the tag is the client's to keep (distribution-spec,
- * "Referrers Tag Schema"). */
-static int note_referrer(
-	RegistryTransport *r, const OciDocument *document, const Descriptor *d, Err **err)
-{
-	_cleanup_(image_index_done) ImageIndex list = {0};
-	_cleanup_json_ json_t *entry = oci_document_descriptor(document, &d->digest, d->size);
-	_cleanup_free_ char *tag = xasprintf("sha256-%s", digest_hex(&document->subject).s);
-	Descriptor listed = {0};
-	int rc = repository_referrers(r->repository, &document->subject, NULL, &list, err);
-	if (rc < 0)
-		return rc;
-	vec_foreach (&list.manifests, known)
-		if (digest_eq(&known->digest, &d->digest))
-			return 0;
-	rc = descriptor_read(entry, "referrer", &listed, err);
-	if (rc < 0)
-		return rc;
-	vec_push(&list.manifests, listed);
-	_cleanup_free_ char *text = image_index_text(&list);
-	return repository_manifest_put(r->repository, tag, MT_OCI_INDEX, str_of(text), NULL, err);
-}
-
 static int put_manifest(Transport *t, const char *target, const Descriptor *d, Str bytes, Err **err)
 {
 	RegistryTransport *r = (RegistryTransport *)t;
-	_cleanup_(oci_document_done) OciDocument document = {0};
-	bool subject_known = false;
 	DigestStr digest = digest_str(&d->digest);
-	int rc = oci_document_parse(bytes, d->media_type, "manifest", &document, err);
-	if (rc == 0)
-		rc = repository_manifest_put(r->repository, target ? target : digest.s,
-			d->media_type, bytes, &subject_known, err);
-	if (rc == 0 && document.has_subject && !subject_known)
-		rc = note_referrer(r, &document, d, err);
-	return rc;
+	return repository_manifest_put(
+		r->repository, target ? target : digest.s, d->media_type, bytes, err);
 }
 
 static int finish(Transport *t _unused_, Err **err _unused_)

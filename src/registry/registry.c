@@ -1,17 +1,11 @@
-/* Repositories: manifests, tags, referrers. */
+/* Repositories: manifests and what is asked about blobs. */
 #include "registry/registry.h"
 
 #include <stdio.h>
 
 #include "base/limits.h"
-#include "registry/link.h"
 #include "registry/registry_int.h"
 #include "registry/url.h"
-
-#define MAX_PAGES 10000
-#define MAX_LIST  (4u << 20)  /* bytes of one page of tags or referrers */
-#define MAX_LISTS (24u << 20) /* what all of them may take */
-#define ENTRY     48u         /* bytes that an entry takes beside its text */
 
 int repository_open(Registry *r, const Reference *name, bool push, Repository **ret, Err **err)
 {
@@ -174,8 +168,8 @@ int repository_manifest(
 	return r < 0 ? r : read_manifest(&answer, target, ret, ret_bytes, err);
 }
 
-int repository_manifest_put(Repository *p, const char *target, const char *media_type, Str bytes,
-	bool *ret_subject_known, Err **err)
+int repository_manifest_put(
+	Repository *p, const char *target, const char *media_type, Str bytes, Err **err)
 {
 	_cleanup_(http_response_done) HttpResponse answer = {0};
 	_cleanup_free_ char *path = xasprintf("/manifests/%s", target);
@@ -195,8 +189,8 @@ int repository_manifest_put(Repository *p, const char *target, const char *media
 	if (told && digest_parse(str_of(told), &theirs, NULL) == 0 && !digest_eq(&real, &theirs))
 		return err_set(err, ERR_DIGEST, "%s: it was stored as %s, but is %s", what, told,
 			digest_str(&real).s);
-	if (r == 0 && ret_subject_known)
-		*ret_subject_known = http_header(&answer, "oci-subject") != NULL;
+	if (r == 0 && !http_header(&answer, "oci-subject"))
+		r = referrers_keep(p, media_type, bytes, true, err);
 	return r;
 }
 
@@ -214,7 +208,17 @@ int repository_manifest_delete(Repository *p, const char *target, Err **err)
 {
 	_cleanup_free_ char *path = xasprintf("/manifests/%s", target);
 	_cleanup_free_ char *what = xasprintf("deleting '%s' of '%s'", target, p->path);
-	return delete_path(p, path, what, err);
+	_cleanup_buf_ Buf bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
+	Descriptor d = {0};
+	Digest digest;
+	/* what it refers to can be asked for only while it is there; a tag that goes leaves it in place */
+	if (is_digest(target, &digest))
+		(void)!repository_manifest(p, target, &d, &bytes, NULL);
+	int r = delete_path(p, path, what, err);
+	if (r == 0 && bytes.len)
+		r = referrers_keep(p, d.media_type, buf_view(&bytes), false, err);
+	descriptor_done(&d);
+	return r;
 }
 
 int repository_blob_delete(Repository *p, const Digest *d, Err **err)
@@ -246,143 +250,6 @@ int repository_blob_ask(Repository *p, const Digest *d, uint64_t *ret_size, Err 
 bool repository_blob_known(Repository *p, const Digest *d, uint64_t *ret_size)
 {
 	return repository_blob_ask(p, d, ret_size, NULL) > 0;
-}
-
-/* ---- lists ---- */
-
-/* Calls page for each page's body until there is no next one; it adds the number of entries. */
-static int each_page(Repository *p, const char *path, const char *what,
-	int (*page)(void *arg, Str body, size_t *io_entries, Err **err), void *arg, Err **err)
-{
-	_cleanup_free_ char *next = NULL;
-	_cleanup_map_ Map seen = MAP_INIT(NULL);
-	size_t bytes = 0, entries = 0;
-	for (unsigned i = 0; i < MAX_PAGES && bytes + entries * ENTRY <= MAX_LISTS; i++) {
-		_cleanup_(http_response_done) HttpResponse answer = {0};
-		_cleanup_free_ char *url = NULL, *link = NULL;
-		Call call = {.method = "GET",
-			.path = path,
-			.url = next,
-			.actions = "pull",
-			.max_body = MAX_LIST};
-		int r = repository_call(p, ENDPOINT_RESOLVE, &call, what, &answer, NULL, &url, err);
-		if (r == 0)
-			r = page(arg, buf_view(&answer.body), &entries, err);
-		bytes += answer.body.len;
-		const char *header = r == 0 ? http_header(&answer, "link") : NULL;
-		if (header)
-			r = link_next(str_of(header), &link, err);
-		if (r < 0 || !link)
-			return r;
-		char *old = next;
-		r = url_resolve(url, link, &next, err);
-		free(old);
-		map_put(&seen, str_of(url), p);
-		if (r == 0 && map_has(&seen, str_of(next)))
-			r = err_set(err, ERR_CORRUPT,
-				"%s: the pages name each other as the next one", what);
-		if (r < 0)
-			return r;
-	}
-	return err_set(
-		err, ERR_LIMIT, "%s: more than %d pages or %u bytes", what, MAX_PAGES, MAX_LISTS);
-}
-
-static int tags_page(void *arg, Str body, size_t *io_entries, Err **err)
-{
-	typedef struct TagList {
-		StrVec tags;
-	} TagList;
-	static const JsonField fields[] = {
-		{"tags", JSON_FIELD_STRINGS, offsetof(TagList, tags), false}};
-	_cleanup_json_ json_t *json = NULL;
-	TagList list = {0};
-	int r = json_parse(body, MAX_LIST, "the list of tags", &json, err);
-	if (r == 0)
-		r = json_read_object(json, "tags", fields, ARRAY_SIZE(fields), &list, err);
-	for (size_t i = 0; r == 0 && i < list.tags.len; i++)
-		if (!reference_tag_valid(str_of(list.tags.items[i])))
-			r = err_set(err, ERR_CORRUPT,
-				"the list of tags has '%.200s', which is none", list.tags.items[i]);
-	if (r < 0) {
-		strvec_done(&list.tags);
-		return r;
-	}
-	*io_entries += list.tags.len;
-	for (size_t i = 0; i < list.tags.len; i++)
-		strvec_take(arg, list.tags.items[i]);
-	free(list.tags.items);
-	return 0;
-}
-
-int repository_tags(Repository *p, StrVec *ret, Err **err)
-{
-	_cleanup_free_ char *what = xasprintf("tags of '%s'", p->path);
-	StrVec found = {0};
-	int r = each_page(p, "/tags/list?n=1000", what, tags_page, &found, err);
-	if (r < 0) {
-		strvec_done(&found);
-		return r;
-	}
-	for (size_t i = 0; i < found.len; i++)
-		strvec_take(ret, found.items[i]);
-	free(found.items);
-	return 0;
-}
-
-typedef struct ReferrersPage {
-	ImageIndex *index;
-	const char *artifact_type;
-} ReferrersPage;
-
-static int referrers_page(void *arg, Str body, size_t *io_entries, Err **err)
-{
-	ReferrersPage *page = arg;
-	_cleanup_(image_index_done) ImageIndex part = {0};
-	int r = image_index_parse(body, "referrers", &part, err);
-	*io_entries += part.manifests.len;
-	for (size_t i = 0; r == 0 && i < part.manifests.len; i++) {
-		const Descriptor *d = &part.manifests.items[i];
-		const char *type = json_string_value(json_object_get(d->raw, "artifactType"));
-		if (page->artifact_type && !cstr_eq(type, page->artifact_type))
-			continue;
-		Descriptor copy = {0};
-		descriptor_copy(d, &copy);
-		vec_push(&page->index->manifests, copy);
-	}
-	return r;
-}
-
-int repository_referrers(
-	Repository *p, const Digest *d, const char *artifact_type, ImageIndex *ret, Err **err)
-{
-	_cleanup_free_ char *what = xasprintf("referrers of %s", digest_str(d).s);
-	_cleanup_free_ char *path = xasprintf("/referrers/%s", digest_str(d).s), *filtered = NULL;
-	_cleanup_(image_index_done) ImageIndex found = {.media_type = xstrdup(MT_OCI_INDEX)};
-	ReferrersPage page = {&found, artifact_type};
-	_cleanup_err_ Err *e = NULL;
-	if (artifact_type)
-		filtered = url_with_query(path, "artifactType", artifact_type);
-	int r = each_page(p, filtered ? filtered : path, what, referrers_page, &page, &e);
-	if (r == -ERR_NOT_FOUND || r == -ERR_UNSUPPORTED || r == -ERR_CORRUPT) {
-		/* a registry without the API: clients keep the list under a tag (distribution-spec, "Referrers Tag
-		 * Schema") */
-		_cleanup_free_ char *tag = xasprintf("sha256-%s", digest_hex(d).s);
-		_cleanup_buf_ Buf bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
-		Descriptor list = {0};
-		e = err_free(e);
-		r = repository_manifest(p, tag, &list, &bytes, &e);
-		descriptor_done(&list);
-		if (r == 0)
-			r = referrers_page(&page, buf_view(&bytes), &(size_t){0}, &e);
-		else if (r == -ERR_NOT_FOUND)
-			r = 0;
-	}
-	if (r < 0)
-		return err_move(err, &e);
-	*ret = found;
-	found = (ImageIndex){0};
-	return 0;
 }
 
 int registry_ping(Registry *r, const char *host, Err **err)

@@ -30,10 +30,10 @@ const char *repository_path(const Repository *p);
  * (ERR_DIGEST). ERR_NOT_FOUND. bytes NULL: only the descriptor, by HEAD where the server can. */
 int repository_manifest(Repository *p, const char *target, Descriptor *ret, Buf *ret_bytes,
 	Err **err) _warn_unused_;
-/* Pushes to each target (tags or the digest). *ret_subject_known (optional): the registry took note of a subject
- * (OCI-Subject header). */
+/* Where the registry does not keep what refers to a subject (no OCI-Subject header in its answer), the list under the
+ * subject's tag is kept up to date by these two (distribution-spec, "Referrers Tag Schema"). */
 int repository_manifest_put(Repository *p, const char *target, const char *media_type, Str bytes,
-	bool *ret_subject_known, Err **err) _warn_unused_;
+	Err **err) _warn_unused_;
 int repository_manifest_delete(Repository *p, const char *target, Err **err) _warn_unused_;
 
 /* ---- blobs ---- */

@@ -73,3 +73,11 @@ bool fault_is_final(const Err *err);
 /* repository_blob_known that tells such failures: 1, 0, or an error. */
 int repository_blob_ask(Repository *p, const Digest *d, uint64_t *ret_size, Err **err)
 	_warn_unused_;
+/* Calls page for each page's body until there is no next one; it adds the number of entries. */
+int repository_each_page(Repository *p, const char *path, const char *what,
+	int (*page)(void *arg, Str body, size_t *io_entries, Err **err), void *arg, Err **err)
+	_warn_unused_;
+/* After a manifest was pushed to (listed), or deleted from, a registry that keeps no lists of referrers. What has no subject,
+ * and what cannot be read, changes nothing. */
+int referrers_keep(Repository *p, const char *media_type, Str bytes, bool listed, Err **err)
+	_warn_unused_;

@@ -159,3 +159,22 @@ def test_referrers(based, host):
     assert based.json("referrers", "--artifact-type", "application/x.sbom", name) == listed[1:]
     table = based.run("referrers", name).out.splitlines()
     assert table[0].split()[0] == "DIGEST" and len(table) == 3 and "application/x.sbom" in "".join(table)
+    based.run("delete", f"{host}/team/signed@{listed[1]['digest']}")
+    assert based.json("referrers", name) == listed[:1]
+    based.run("delete", f"{host}/team/signed@{listed[0]['digest']}")
+    assert based.json("referrers", name) == []
+
+
+def test_push_of_a_referrer(based, host):
+    """Without the API the list under the tag is the client's duty when it pushes, too; the subject need not be there."""
+    push_blob(host, "team/from", b"{}")
+    subject = descriptor(based.run("manifest", "base").stdout, OCI_MANIFEST)
+    for kind in ("application/x.signature", "application/x.sbom"):
+        content = text(image_manifest(b"{}", [], config_type=OCI_EMPTY, artifactType=kind, subject=subject))
+        push_bytes(host, "team/from", digest(content), content, OCI_MANIFEST)
+        name = f"{host}/team/to:{kind[14:]}"
+        based.run("copy", f"docker://{host}/team/from@{digest(content)}", name)
+        based.run("push", name)
+        based.run("push", name)  # is listed once
+    listed = based.json("referrers", f"{host}/team/to@{subject['digest']}")
+    assert sorted(d["artifactType"] for d in listed) == ["application/x.sbom", "application/x.signature"]
