@@ -161,6 +161,8 @@ int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what
 		words ? ": " : "", words ? words : "");
 	if (answer->status == 401 || answer->status == 403)
 		err_hint(err, "'cruet login %s'; or the account may not do this", e->host);
+	else if (answer->status == 407)
+		err_hint(err, "a proxy says that: http_proxy=http://USER:PASSWORD@HOST:PORT");
 	else if (answer->status == 429)
 		err_hint(err, "the registry limits requests%s%s%s; log in, wait, or use a mirror",
 			left ? " (" : "", left ? left : "", left ? ")" : "");
@@ -427,6 +429,9 @@ static void explain(const Attempt *a, Err **err)
 			err_hint(err, "X.cert and X.key in certs.d or --cert-dir DIR are ours");
 		else if (fault == HTTP_FAULT_NO_TLS)
 			err_hint(err, "the server speaks no TLS: --plain-http");
+		else if (fault == HTTP_FAULT_PROXY)
+			err_hint(err,
+				"https_proxy=http://USER:PASSWORD@HOST:PORT names it, no_proxy what it is not for");
 		else if (fault == HTTP_FAULT_RESOLVE || fault == HTTP_FAULT_CONNECT)
 			err_hint(err,
 				"check the name, the network and the proxy settings (https_proxy)");
