@@ -19,23 +19,26 @@ char *base64_encode(Str data)
 
 bool base64_decode(Str text, char **ret, size_t *ret_len)
 {
-	while (text.len && text.ptr[text.len - 1] == '=')
+	while (text.len && strchr("=\r\n", text.ptr[text.len - 1]))
 		text.len--;
-	if (text.len % 4 == 1)
-		return false;
 	char *out = xmalloc(text.len / 4 * 3 + 4);
-	size_t len = 0;
+	size_t len = 0, n = 0;
 	uint32_t v = 0;
-	for (size_t i = 0; i < text.len; i++) {
+	bool good = true;
+	for (size_t i = 0; good && i < text.len; i++) {
+		if (text.ptr[i] == '\r' || text.ptr[i] == '\n')
+			continue;
 		const char *at = text.ptr[i] ? strchr(letters, text.ptr[i]) : NULL;
-		if (!at) {
-			explicit_bzero(out, len);
-			free(out);
-			return false;
-		}
-		v = v << 6 | (uint32_t)(at - letters);
-		if (i % 4)
-			out[len++] = (char)(v >> (6 - 2 * (i % 4)));
+		good = at != NULL;
+		v = v << 6 | (uint32_t)(good ? at - letters : 0);
+		if (n % 4)
+			out[len++] = (char)(v >> (6 - 2 * (n % 4)));
+		n++;
+	}
+	if (!good || n % 4 == 1) {
+		explicit_bzero(out, len);
+		free(out);
+		return false;
 	}
 	out[len] = '\0';
 	*ret = out;

@@ -13,10 +13,10 @@ unsigned progress_next_id(void)
 	return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
 }
 
-void progress_plan(Progress *p, unsigned total)
+void progress_plan(Progress *p, size_t more)
 {
 	if (p && p->ops->plan)
-		p->ops->plan(p, total);
+		p->ops->plan(p, __atomic_add_fetch(&p->planned, (unsigned)more, __ATOMIC_RELAXED));
 }
 
 void progress_state(Progress *p, unsigned id, const char *name, ProgressState state, const Err *err)

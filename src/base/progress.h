@@ -20,7 +20,7 @@ typedef enum ProgressState {
 /* One node of the work: a build step, a layer being loaded … id is unique within the run and stable;
  * the first event of an id carries its name. */
 typedef struct ProgressOps {
-	/* plan: how many nodes there will be (for "3/12"); may be called again */
+	/* plan: how many nodes there will be, as far as is known (for "3/12") */
 	void (*plan)(Progress *p, unsigned total);
 	void (*state)(Progress *p, unsigned id, const char *name, ProgressState state,
 		const Err *err /* when FAILED, else NULL */);
@@ -34,10 +34,12 @@ typedef struct ProgressOps {
 } ProgressOps;
 struct Progress {
 	const ProgressOps *ops;
+	unsigned planned;
 };
 
 unsigned progress_next_id(void); /* process-wide */
-void progress_plan(Progress *p, unsigned total);
+/* So many nodes more than were known of. */
+void progress_plan(Progress *p, size_t more);
 void progress_state(
 	Progress *p, unsigned id, const char *name, ProgressState state, const Err *err);
 void progress_log(Progress *p, unsigned id, int stream, const char *text, size_t len);

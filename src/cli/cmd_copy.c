@@ -106,7 +106,8 @@ static int copy_one(CopyRun *run, const char *from, const char *to, Err **err)
 		     : image_copy(&run->target_context, run->source, from, run->target, to,
 			       &run->options, &d, err);
 	if (r == 0) {
-		printf("%s %s\n", to ? to : digest_str(&d.digest).s, digest_str(&d.digest).s);
+		progress_result(run->source_context.progress, "%s %s",
+			to ? to : digest_str(&d.digest).s, digest_str(&d.digest).s);
 		run->digest = d.digest;
 	}
 	descriptor_done(&d);

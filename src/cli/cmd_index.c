@@ -98,6 +98,7 @@ static int combine(
 		strvec_push(&images, operands->items[i]);
 	TransportContext context = {ctx->store, session.registry, session.progress};
 	r = image_combine(&context, target, &images, o, &made, &text, err);
+	registry_session_close(&session);
 	if (r < 0)
 		return r;
 	if (o->dry_run)

@@ -90,7 +90,7 @@ static int get_password(const LoginOptions *o, char **ret, Err **err)
 	fputs("warning: a password on the command line can be seen by others; --password-stdin reads it\n",
 		stderr);
 	*ret = xstrdup(o->password);
-	return 0;
+	return **ret ? 0 : err_set(err, ERR_USAGE, "the password is empty");
 }
 
 static int prove(
@@ -124,8 +124,10 @@ static int log_in(const LoginOptions *o, const char *operand, Credentials *c, Er
 		r = err_set(err, ERR_USAGE, "'--password-stdin' needs '--username'");
 	else if (r == 0)
 		r = ask("Username: ", false, "--username", &c->user, err);
-	if (r == 0 && strchr(c->user, ':'))
-		r = err_set(err, ERR_USAGE, "a user name cannot have a ':' in it");
+	if (r == 0 && (!*c->user || strchr(c->user, ':')))
+		r = err_set(err, ERR_USAGE,
+			*c->user ? "a user name cannot have a ':' in it"
+				 : "the user name is empty");
 	if (r == 0)
 		r = get_password(o, &c->password, err);
 	if (r == 0)

@@ -37,7 +37,8 @@ static int pull_one(Store *store, Registry *registry, const char *operand,
 	r = image_pull(store, registry, &name, options, &pulled, err);
 	if (r == 0) {
 		_cleanup_free_ char *familiar = reference_familiar(&name);
-		printf("%s %s\n", familiar, digest_str(&pulled.descriptor.digest).s);
+		progress_result(options->progress, "%s %s", familiar,
+			digest_str(&pulled.descriptor.digest).s);
 	}
 	descriptor_done(&pulled.descriptor);
 	reference_done(&name);

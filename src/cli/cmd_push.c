@@ -67,7 +67,7 @@ static int push_name(CmdCtx *ctx, RegistrySession *session, Pushes *all, const c
 		r = push_image(push, &top, &tags, err);
 	if (r == 0) {
 		_cleanup_free_ char *familiar = reference_familiar(name);
-		printf("%s %s\n", familiar, digest_str(&top.digest).s);
+		progress_result(session->progress, "%s %s", familiar, digest_str(&top.digest).s);
 	}
 	descriptor_done(&top);
 	return r;

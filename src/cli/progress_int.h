@@ -12,6 +12,7 @@ typedef struct ProgressNode {
 	char *name;
 	ProgressState state;
 	struct timespec started, ended;
+	struct timespec told;        /* when bytes were last written (plain, JSON) */
 	Buf partial;                 /* output behind the last line end */
 	StrVec tail;                 /* last lines of output (tty) */
 	uint64_t bytes, bytes_total; /* 0: nothing transferred, size unknown */
@@ -25,6 +26,8 @@ typedef struct ProgressSink {
 	unsigned total; /* planned nodes; 0 = unknown */
 	VEC(ProgressNode *) nodes;
 	void (*free)(struct ProgressSink *s); /* of the kind */
+	bool live;                            /* it redraws what is on the screen */
+	Buf results; /* for standard output, when the live view is gone from it */
 } ProgressSink;
 
 void progress_sink_init(ProgressSink *s, const ProgressOps *ops, const char *title);

@@ -4,14 +4,20 @@
 #include "base/json.h"
 #include "cli/progress_int.h"
 
+#define TIME_DIGITS    12  /* that count: milliseconds of many years */
+#define BYTES_INTERVAL 0.1 /* seconds between two events of a node */
+
 static void emit(ProgressSink *s, json_t *event)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	json_object_set_new(event, "time", json_real(progress_seconds(&s->started, &now)));
-	_cleanup_free_ char *text = json_text(event);
+	int64_t ms = (int64_t)(progress_seconds(&s->started, &now) * 1000);
+	json_set(event, "time", json_real((double)ms / 1000));
+	_cleanup_free_ char *text =
+		json_dumps(event, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(TIME_DIGITS));
 	json_decref(event);
-	fprintf(stderr, "%s\n", text);
+	if (text)
+		fprintf(stderr, "%s\n", text);
 }
 
 static void json_plan(Progress *p, unsigned total)
@@ -35,13 +41,11 @@ static void json_state(
 	ProgressSink *s = (ProgressSink *)p;
 	pthread_mutex_lock(&s->lock);
 	ProgressNode *n = progress_node(s, id, name);
-	json_t *j = json_pack("{s:s, s:i, s:s%, s:s}", "event", "state", "id", (int)n->number,
-		"name", n->name, strlen(n->name), "state", words[state]);
-	if (!j)
-		j = json_pack("{s:s, s:i, s:s}", "event", "state", "id", (int)n->number, "state",
-			words[state]);
+	json_t *j = json_pack(
+		"{s:s, s:i, s:s}", "event", "state", "id", (int)n->number, "state", words[state]);
+	json_set_text(j, "name", n->name);
 	if (err)
-		json_object_set_new(j, "error", json_string(err->message));
+		json_set_text(j, "error", err->message);
 	emit(s, j);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -71,22 +75,33 @@ static void json_log(Progress *p, unsigned id, int stream, const char *text, siz
 static void json_bytes(Progress *p, unsigned id, const char *what, uint64_t done, uint64_t total)
 {
 	ProgressSink *s = (ProgressSink *)p;
+	struct timespec now;
 	pthread_mutex_lock(&s->lock);
 	ProgressNode *n = progress_node(s, id, NULL);
-	emit(s,
-		json_pack("{s:s, s:i, s:s, s:I, s:I}", "event", "bytes", "id", (int)n->number,
-			"what", what ? what : "", "done", (json_int_t)done, "total",
-			(json_int_t)total));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((done == total && n->bytes != total) ||
+		progress_seconds(&n->told, &now) >= BYTES_INTERVAL) {
+		n->bytes = done;
+		n->told = now;
+		emit(s,
+			json_pack("{s:s, s:i, s:s, s:I, s:I}", "event", "bytes", "id",
+				(int)n->number, "what", what ? what : "", "done", (json_int_t)done,
+				"total", (json_int_t)total));
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 
 static void json_warn(Progress *p, const char *file, int line, const char *text)
 {
 	ProgressSink *s = (ProgressSink *)p;
+	json_t *j = json_pack("{s:s, s:i}", "event", "warning", "line", line);
+	if (file)
+		json_set_text(j, "file", file);
+	else
+		json_set(j, "file", json_null());
+	json_set_text(j, "text", text);
 	pthread_mutex_lock(&s->lock);
-	emit(s,
-		json_pack("{s:s, s:s?, s:i, s:s}", "event", "warning", "file", file, "line", line,
-			"text", text));
+	emit(s, j);
 	pthread_mutex_unlock(&s->lock);
 }
 

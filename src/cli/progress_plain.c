@@ -7,6 +7,8 @@
 #include "cli/screen_text.h"
 #include "cli/terminal.h"
 
+#define BYTES_INTERVAL 5 /* seconds between two lines of a node */
+
 /* As it came; on a terminal without what would move the cursor or wipe the screen. */
 static void print_line(void *arg, ProgressNode *n, Str line)
 {
@@ -30,14 +32,16 @@ static void plain_state(
 	if (s->nodes.len > known)
 		fprintf(stderr, "#%u %s\n", n->number, n->name);
 	double at = progress_seconds(&n->started, &now);
+	_cleanup_free_ char *size = n->bytes ? size_format(n->bytes) : NULL;
 	if (state != PROGRESS_STARTED)
 		progress_lines(n, "", 0, true, print_line, &at);
 	switch (state) {
 	case PROGRESS_STARTED:
-		n->started = now;
+		n->started = n->told = now;
 		break;
 	case PROGRESS_DONE:
-		fprintf(stderr, "#%u DONE %.1fs\n", n->number, at);
+		fprintf(stderr, "#%u DONE %.1fs%s%s\n", n->number, at, size ? ", " : "",
+			size ? size : "");
 		break;
 	case PROGRESS_CACHED:
 		fprintf(stderr, "#%u CACHED\n", n->number);
@@ -61,6 +65,25 @@ static void plain_log(Progress *p, unsigned id, int stream _unused_, const char 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	double at = progress_seconds(&n->started, &now);
 	progress_lines(n, text, len, false, print_line, &at);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* A line now and then: so that a log shows that something moves. */
+static void plain_bytes(
+	Progress *p, unsigned id, const char *what _unused_, uint64_t done, uint64_t total)
+{
+	ProgressSink *s = (ProgressSink *)p;
+	struct timespec now;
+	pthread_mutex_lock(&s->lock);
+	ProgressNode *n = progress_node(s, id, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	n->bytes = done;
+	if (progress_seconds(&n->told, &now) >= BYTES_INTERVAL) {
+		_cleanup_free_ char *have = size_format(done), *all = size_format(total);
+		n->told = now;
+		fprintf(stderr, "#%u %.3f %s%s%s\n", n->number, progress_seconds(&n->started, &now),
+			have, total ? " / " : "", total ? all : "");
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -90,6 +113,7 @@ ProgressSink *progress_plain_new(const char *title)
 	static const ProgressOps ops = {
 		.state = plain_state,
 		.log = plain_log,
+		.bytes = plain_bytes,
 		.warn = plain_warn,
 	};
 	ProgressSink *s = xnew(ProgressSink);

@@ -1,5 +1,6 @@
 #include "cli/progress_sink.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -12,6 +13,7 @@ void progress_sink_init(ProgressSink *s, const ProgressOps *ops, const char *tit
 {
 	s->base.ops = ops;
 	s->title = title;
+	s->results = BUF_INIT(SIZE_MAX / 2);
 	pthread_mutex_init(&s->lock, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &s->started);
 }
@@ -106,11 +108,30 @@ int progress_sink_new(bool quiet, const char *mode, const char *title, Progress 
 	return 0;
 }
 
+void progress_result(Progress *p, const char *fmt, ...)
+{
+	ProgressSink *s = (ProgressSink *)p;
+	_cleanup_free_ char *line = NULL;
+	va_list ap;
+	va_start(ap, fmt);
+	if (vasprintf(&line, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	if (s && s->live && terminal_is(STDOUT_FILENO))
+		buf_printf(&s->results, "%s\n", line);
+	else
+		puts(line);
+}
+
 Progress *progress_sink_free(Progress *p)
 {
 	if (p) {
 		ProgressSink *s = (ProgressSink *)p;
+		_cleanup_buf_ Buf results = s->results;
+		s->results = (Buf){0};
 		s->free(s);
+		if (results.len)
+			(void)fwrite(results.ptr, 1, results.len, stdout);
 	}
 	return NULL;
 }

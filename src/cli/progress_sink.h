@@ -10,6 +10,8 @@
  * ERR_USAGE. title: "Building". */
 int progress_sink_new(bool quiet, const char *mode, const char *title, Progress **ret, Err **err)
 	_warn_unused_;
-/* Draws the last state and releases; NULL is fine. */
+/* A line on standard output; where that is the terminal of the live view, behind it. NULL is fine. */
+void progress_result(Progress *p, const char *fmt, ...) _printf_(2, 3);
+/* Draws the last state, prints the results, and releases; NULL is fine. */
 Progress *progress_sink_free(Progress *p);
 DEFINE_FREEP(Progress, progress_sink_free)

@@ -103,15 +103,16 @@ static char *right_text(const TtySink *t, const ProgressNode *n, double seconds)
 		return xasprintf("%s %.1fs", have, seconds);
 	double part = MIN((double)n->bytes / (double)n->bytes_total, 1.0);
 	if (t->columns < 50)
-		return xasprintf("%.0f%% %.1fs", part * 100, seconds);
+		return xasprintf("%3.0f%% %5.1fs", part * 100, seconds);
 	if (t->columns < 72)
-		return xasprintf("%s / %s %.1fs", have, all, seconds);
+		return xasprintf("%6s / %6s %5.1fs", have, all, seconds);
 	char bar[BAR_WIDTH + 1];
 	size_t full = (size_t)(part * BAR_WIDTH);
 	for (size_t i = 0; i < BAR_WIDTH; i++)
 		bar[i] = "=> "[i < full ? 0 : i == full ? 1 : 2];
 	bar[BAR_WIDTH] = '\0';
-	return xasprintf("[%s] %s / %s %.1fs", bar, have, all, seconds);
+	/* the columns of all bars stand below each other */
+	return xasprintf("[%s] %6s / %6s %5.1fs", bar, have, all, seconds);
 }
 
 static void put_output(TtySink *t, Str text)
@@ -224,7 +225,7 @@ static void tty_plan(Progress *p, unsigned total)
 {
 	TtySink *t = (TtySink *)p;
 	pthread_mutex_lock(&t->sink.lock);
-	t->sink.total = total;
+	t->sink.total = MAX(t->sink.total, total); /* two threads may tell in any order */
 	pthread_mutex_unlock(&t->sink.lock);
 }
 
@@ -374,6 +375,7 @@ ProgressSink *progress_tty_new(const char *title)
 	TtySink *t = xnew(TtySink);
 	progress_sink_init(&t->sink, &ops, title);
 	t->sink.free = tty_free;
+	t->sink.live = true;
 	t->frame = BUF_INIT(SIZE_MAX / 2);
 	t->rewraps = terminal_rewraps();
 	look_at_terminal(t);

@@ -54,6 +54,7 @@ static int unpack_rest(const Layers *l, Err **err)
 static int pull_layers(Pull *p, const Manifest *m, const ImageConfig *config, Err **err)
 {
 	Layers l = {p, m, config, false};
+	progress_plan(p->options->progress, m->layers.len);
 	int r = threads_each(m->layers.len, LAYERS_AT_ONCE, arrive, &l, err);
 	return r == 0 && config && p->options->unpack ? unpack_rest(&l, err) : r;
 }

@@ -201,6 +201,7 @@ void push_blob(Push *p, const Descriptor *d)
 		PushedBlob *b = xnew(PushedBlob);
 		*b = (PushedBlob){.push = p};
 		descriptor_copy(d, &b->descriptor);
+		progress_plan(p->progress, 1);
 		b->job = pool_submit(p->pool, send_blob, b);
 		vec_push(&p->blobs, b);
 	}
@@ -294,6 +295,7 @@ int push_image(Push *p, const Descriptor *what, const StrVec *tags, Err **err)
 {
 	_cleanup_(manifests_done) PushManifests all = {0};
 	_cleanup_map_ Map seen = MAP_INIT(NULL);
+	progress_plan(p->progress, 1); /* the manifest */
 	int r = collect(p, what, 0, &seen, &all, err);
 	if (r == 0)
 		r = wait_blobs(p, err);

@@ -141,6 +141,7 @@ int remote_layers_bring(
 		if (!store_blob_has(r->store, &layers[i].digest, NULL) &&
 			find_layer(r, &layers[i].digest, &ignored))
 			vec_push(&b.missing, i);
+	progress_plan(r->progress, b.missing.len);
 	int e = threads_each(b.missing.len, LAYERS_AT_ONCE, bring_one, &b, err);
 	vec_done(&b.missing);
 	return e;

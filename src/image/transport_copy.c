@@ -43,7 +43,8 @@ static int copy_blob(void *arg, size_t i, Err **err)
 	progress_state(progress, id, name, PROGRESS_STARTED, NULL);
 	int r = transport_put_blob(c->target, d, source, id, &outcome, &e);
 	progress_state(progress, id, name,
-		r < 0                              ? PROGRESS_FAILED
+		r == -ERR_CANCELLED                ? PROGRESS_CANCELLED
+			: r < 0                    ? PROGRESS_FAILED
 			: outcome == BLOB_UPLOADED ? PROGRESS_DONE
 						   : PROGRESS_CACHED,
 		e);
@@ -64,6 +65,7 @@ static int copy_blobs(Copy *c, const OciDocument *document, Err **err)
 	vec_foreach (&document->below, d)
 		if (!is_foreign(d) && map_put(&c->seen, str_of(digest_hex(&d->digest).s), c))
 			vec_push(&b.list, *d);
+	progress_plan(c->context->progress, b.list.len);
 	int r = threads_each(
 		b.list.len, transport_is_serial(c->target) ? 1 : BLOBS_AT_ONCE, copy_blob, &b, err);
 	vec_done(&b.list);

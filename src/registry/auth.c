@@ -14,9 +14,11 @@
 #include "registry/url.h"
 
 #define TOKEN_SECONDS 60 /* a token's life when the server does not say (auth/token spec) */
+#define TOKEN_LONGEST 86400
 #define TOKEN_MARGIN  10 /* seconds before the end from which it is not used any more */
 #define TOKEN_MAX     (256u << 10)
 #define CLIENT_ID     "cruet"
+#define TRY_LATER     "try again later"
 
 typedef enum Scheme { SCHEME_UNKNOWN, SCHEME_BASIC, SCHEME_BEARER } Scheme;
 
@@ -144,8 +146,19 @@ static char *basic_header(const Account *a)
 
 typedef struct TokenAnswer {
 	char *token, *access_token, *refresh_token;
-	uint64_t expires_in;
 } TokenAnswer;
+
+/* Seconds. Some servers send a text, or a fraction. */
+static int64_t token_life(const json_t *answer)
+{
+	const json_t *value = json_object_get(answer, "expires_in");
+	const char *text = json_string_value(value);
+	uint64_t whole = 0;
+	double seconds = json_number_value(value);
+	if (text && str_to_u64(str_of(text), TOKEN_LONGEST, &whole, NULL) == 0)
+		seconds = (double)whole;
+	return seconds < 1 ? TOKEN_SECONDS : (int64_t)MIN(seconds, (double)TOKEN_LONGEST);
+}
 
 static int read_token(Account *a, const char *scopes, const Buf *body, Err **err)
 {
@@ -153,7 +166,6 @@ static int read_token(Account *a, const char *scopes, const Buf *body, Err **err
 		{"token", JSON_FIELD_STRING, offsetof(TokenAnswer, token), false},
 		{"access_token", JSON_FIELD_STRING, offsetof(TokenAnswer, access_token), false},
 		{"refresh_token", JSON_FIELD_STRING, offsetof(TokenAnswer, refresh_token), false},
-		{"expires_in", JSON_FIELD_U64, offsetof(TokenAnswer, expires_in), false},
 	};
 	json_t *json = NULL;
 	TokenAnswer t = {0};
@@ -161,6 +173,7 @@ static int read_token(Account *a, const char *scopes, const Buf *body, Err **err
 		buf_view(body), TOKEN_MAX, "the token server's answer", &json, err);
 	if (r == 0)
 		r = json_read_object(json, "token", fields, ARRAY_SIZE(fields), &t, err);
+	int64_t life = token_life(json);
 	json_wipe(json);
 	if (r < 0)
 		return r;
@@ -170,8 +183,7 @@ static int read_token(Account *a, const char *scopes, const Buf *body, Err **err
 	} else {
 		Token *token = xnew(Token);
 		token->header = xasprintf("Bearer %s", value);
-		token->expires = time_now() +
-			(int64_t)MIN(t.expires_in ? t.expires_in : TOKEN_SECONDS, 86400u);
+		token->expires = time_now() + life;
 		map_put(&a->tokens, str_of(scopes), token);
 	}
 	secret_free(t.token);
@@ -257,19 +269,34 @@ static int check_realm(const Account *a, const Endpoint *e, const char *url, Err
 	return 0;
 }
 
-static int refused(const Account *a, const Endpoint *e, const char *who, long status, Err **err)
+static int refused(
+	const Account *a, const Endpoint *e, const char *who, const HttpResponse *answer, Err **err)
 {
+	_cleanup_free_ char *words = answer_words(answer);
 	if (a->credentials.source)
-		err_set(err, ERR_AUTH, "%s refuses the credentials of %s (status %ld)", who,
-			a->credentials.source, status);
+		err_set(err, ERR_AUTH, "%s refuses the credentials of %s (status %ld)%s%s", who,
+			a->credentials.source, answer->status, words ? ": " : "",
+			words ? words : "");
 	else
 		err_set(err, ERR_AUTH,
-			"%s gives nothing to somebody without credentials (status %ld)", who,
-			status);
+			"%s gives nothing to somebody without credentials (status %ld)%s%s", who,
+			answer->status, words ? ": " : "", words ? words : "");
 	err_hint(err, "'cruet login %s'; or the repository does not exist", e->host);
 	if (err && *err)
 		(*err)->errnum = AUTH_REFUSED;
 	return -ERR_AUTH;
+}
+
+static int unusable(const Endpoint *e, const HttpResponse *answer, Err **err)
+{
+	_cleanup_free_ char *words = answer_words(answer);
+	err_set(err, ERR_NET, "it answers %ld%s%s", answer->status, words ? ": " : "",
+		words ? words : "");
+	if (retry_status(answer->status))
+		err_hint(err, TRY_LATER);
+	else
+		err_hint(err, "'%s' names it as its token server: is that a registry?", e->host);
+	return -ERR_NET;
 }
 
 static void answer_wipe(HttpResponse *answer)
@@ -334,11 +361,11 @@ static int fetch_token(
 	if (r == 0)
 		r = ask_for_token(auth, a, scopes, &q, &answer, err);
 	if (r == 0 && (answer.status == 400 || answer.status == 401 || answer.status == 403))
-		r = refused(a, e, who, answer.status, err);
+		r = refused(a, e, who, &answer, err);
 	else if (r == 0 && answer.status != 200)
-		r = err_set(err, ERR_NET, "it answers %ld", answer.status);
-	if (r == -ERR_NET || r == -ERR_TIMEOUT)
-		err_hint(err, "try again later");
+		r = unusable(e, &answer, err);
+	else if (r == -ERR_NET || r == -ERR_TIMEOUT)
+		err_hint(err, TRY_LATER);
 	if (r == 0)
 		r = read_token(a, scopes, &answer.body, err);
 	answer_wipe(&answer);
@@ -466,15 +493,19 @@ int auth_answer(Auth *auth, const Endpoint *e, const char *url, const char *scop
 	if (r < 0) {
 		/* said already */
 	} else if (a->credentials.registry_token) {
-		r = refused(a, e, who, 401, err);
+		r = refused(a, e, who, answer, err);
 	} else if (bearer) {
 		a->inside = answer->peer != ADDRESS_PUBLIC;
 		r = answer_bearer(auth, a, e, url, scopes, bearer, sent, ret, err);
 	} else if (basic && has_password(a) && !(sent && cstr_starts(sent, "Basic"))) {
 		a->scheme = SCHEME_BASIC;
 		*ret = basic_header(a);
+	} else if (!basic && !sent && a->credentials.source) {
+		r = err_set(err, ERR_AUTH,
+			"%s wants a login, but offers %s, neither Basic nor Bearer", who,
+			offered.len ? offered.items[0].scheme : "no way");
 	} else {
-		r = refused(a, e, who, 401, err);
+		r = refused(a, e, who, answer, err);
 	}
 	challenges_done(&offered);
 	return r;

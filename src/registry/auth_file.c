@@ -187,7 +187,7 @@ static const char *text_of(const json_t *entry, const char *key)
 	return text && *text ? text : NULL;
 }
 
-/* "auth" is base64 of user:password; docker pads the password with NULs. Without a colon it is ignored, as docker does. */
+/* "auth" is base64 of user:password; docker pads the password with NULs. */
 static int decode_auth(
 	const AuthFile *f, const char *key, const char *auth, Credentials *ret, Err **err)
 {
@@ -203,7 +203,9 @@ static int decode_auth(
 	}
 	explicit_bzero(plain, len);
 	free(plain);
-	return 0;
+	return colon ? 0
+		     : err_set(err, ERR_CORRUPT, "'%s': 'auth' of '%s' is not USER:PASSWORD",
+			       f->path, key);
 }
 
 static bool is_empty(const Credentials *c)
@@ -217,6 +219,9 @@ static int read_entry(
 {
 	Credentials c = {0};
 	const char *auth = text_of(entry, "auth");
+	if (!json_is_object(entry) && !json_is_null(entry))
+		return err_set(
+			err, ERR_CORRUPT, "'%s': the entry of '%s' is not an object", f->path, key);
 	int r = auth ? decode_auth(f, key, auth, &c, err) : 0;
 	if (r < 0)
 		return r;
@@ -242,13 +247,13 @@ static int find_key(const AuthFile *f, const char *name, Credentials *ret, Err *
 {
 	const char *key;
 	json_t *entry = json_object_get(entries(f), name);
-	int r = json_is_object(entry) ? read_entry(f, name, entry, ret, err) : 0;
+	int r = entry ? read_entry(f, name, entry, ret, err) : 0;
 	if (r != 0)
 		return r;
 	json_object_foreach(entries(f), key, entry)
 	{
 		_cleanup_free_ char *means = auth_key(key);
-		if (strcmp(means, name) != 0 || !json_is_object(entry))
+		if (strcmp(means, name) != 0)
 			continue;
 		r = read_entry(f, key, entry, ret, err);
 		if (r != 0)

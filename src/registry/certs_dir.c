@@ -6,6 +6,8 @@
 #include "base/limits.h"
 #include "sys/atomic.h"
 
+#define DEFAULT_HOST "_default" /* containerd: whatever has no directory of its own */
+
 void tls_files_done(TlsFiles *t)
 {
 	buf_done(&t->ca);
@@ -105,14 +107,16 @@ int certs_dirs_read(
 	if (extra)
 		strvec_push(&roots, extra);
 	for (size_t i = 0; i < roots.len; i++) {
-		for (size_t k = 0; k < n_names; k++) {
-			if (!is_component(names[k]))
+		bool last = extra && i + 1 == roots.len;
+		for (size_t k = 0; k < n_names + last; k++) {
+			const char *name = k < n_names ? names[k] : DEFAULT_HOST;
+			if (!is_component(name))
 				continue;
 			_cleanup_err_ Err *e = NULL;
-			_cleanup_free_ char *dir = xasprintf("%s/%s", roots.items[i], names[k]);
+			_cleanup_free_ char *dir = xasprintf("%s/%s", roots.items[i], name);
 			_cleanup_free_ char *hosts = xasprintf("%s/hosts.toml", dir);
 			/* what lies beside a hosts.toml is what that names, for other hosts too */
-			if (extra && i + 1 == roots.len && access(hosts, F_OK) == 0)
+			if (last && access(hosts, F_OK) == 0)
 				continue;
 			int r = certs_dir_read(dir, t, &e);
 			/* as podman: what one may not look into is as good as absent */

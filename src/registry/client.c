@@ -14,6 +14,7 @@
 #define MAX_WARNING    4096 /* bytes of a Warning header that are shown */
 #define MAX_WORDS      300  /* bytes of each thing that a server says of a failure */
 #define TRY_AGAIN      "try again later: what was transferred is kept"
+#define PERHAPS_TLS    "it was asked in plain HTTP; perhaps it speaks TLS"
 #define WORTH_TELLING  2 /* seconds of waiting that somebody may wonder about */
 
 static void host_free(void *p)
@@ -110,21 +111,35 @@ int answer_retry_after(Registry *r, const Endpoint *e, const HttpResponse *answe
 
 /* ---- errors ---- */
 
-/* "CODE: message" of the first error in the body (distribution-spec, error codes), the first line of a plain text, or
- * NULL. Owned. */
-static char *server_words(const HttpResponse *answer)
+/* The first line of a plain text, the title of a page. */
+static char *words_of_text(Str text, const char *type)
 {
-	_cleanup_json_ json_t *json = NULL;
-	const char *type = http_header(answer, "content-type");
-	Str text = str_trim(buf_view(&answer->body)), line;
-	if (type && cstr_starts(type, "text/plain") && text.len && str_cut(&text, '\n', &line))
-		return str_dup(str_slice(line, 0, MIN(line.len, (size_t)MAX_WORDS)));
-	if (json_parse(text, HTTP_MAX_BODY, "error", &json, NULL) < 0)
+	Str line;
+	const char *title = memmem(text.ptr, text.len, "<title>", 7);
+	if (type && cstr_starts(type, "text/html") && title)
+		text = str_slice(text, (size_t)(title + 7 - text.ptr), text.len);
+	else if (type && !cstr_starts(type, "text/plain"))
 		return NULL;
+	text = str_trim(text);
+	text.len = MIN(text.len, (size_t)MAX_WORDS);
+	if (!str_cut(&text, title ? '<' : '\n', &line) || !str_trim(line).len)
+		return NULL;
+	return str_dup(str_trim(line));
+}
+
+char *answer_words(const HttpResponse *answer)
+{
+	static const char *const own[] = {"details", "message", "error_description", "error"};
+	_cleanup_json_ json_t *json = NULL;
+	Str text = str_trim(buf_view(&answer->body));
+	if (json_parse(text, HTTP_MAX_BODY, "error", &json, NULL) < 0)
+		return words_of_text(text, http_header(answer, "content-type"));
 	const json_t *first = json_array_get(json_object_get(json, "errors"), 0);
 	const char *code = json_string_value(json_object_get(first, "code"));
 	const char *message = json_string_value(json_object_get(first, "message"));
 	const char *detail = json_string_value(json_object_get(first, "detail"));
+	for (size_t i = 0; !code && !message && i < ARRAY_SIZE(own); i++)
+		message = json_string_value(json_object_get(json, own[i]));
 	if (!code && !message)
 		return NULL;
 	return xasprintf("%.*s%s%.*s%s%.*s", MAX_WORDS, code ? code : "",
@@ -154,13 +169,17 @@ static ErrCode code_of_status(long status)
 
 int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what, Err **err)
 {
-	_cleanup_free_ char *words = server_words(answer);
+	_cleanup_free_ char *words = answer_words(answer);
 	_cleanup_free_ char *left = rate_limit_text(answer);
 	ErrCode code = code_of_status(answer->status);
 	err_set(err, code, "%s: '%s' answers %ld%s%s", what, e->host, answer->status,
 		words ? ": " : "", words ? words : "");
 	if (answer->status == 401 || answer->status == 403)
 		err_hint(err, "'cruet login %s'; or the account may not do this", e->host);
+	else if (answer->status == 400 && e->scheme == SCHEME_HTTP)
+		err_hint(err, PERHAPS_TLS);
+	else if (answer->status == 407)
+		err_hint(err, "a proxy says that: http_proxy=http://USER:PASSWORD@HOST:PORT");
 	else if (answer->status == 429)
 		err_hint(err, "the registry limits requests%s%s%s; log in, wait, or use a mirror",
 			left ? " (" : "", left ? left : "", left ? ")" : "");
@@ -413,25 +432,41 @@ static int attempt_loop(Attempt *a, HttpResponse *ret, Err **err)
 	}
 }
 
+static const char *hint_of_tls(const char *message)
+{
+	if (strstr(message, "subject name"))
+		return "use a name that the certificate has; --tls-verify=false does without";
+	if (strstr(message, "expired") || strstr(message, "not yet valid"))
+		return "the certificate or the clock of this machine is wrong; --tls-verify=false does without";
+	return "--ca-file FILE or certs.d names a private CA; --tls-verify=false does without";
+}
+
 static void explain(const Attempt *a, Err **err)
 {
 	_cleanup_free_ char *shown = url_shown(a->url);
+	const HostState *host = host_state(a->repository->registry, a->endpoint->address);
 	if (!err || !*err)
 		return;
 	if (err_is(*err, ERR_NET) && !(*err)->hint) {
 		int fault = (*err)->errnum;
 		if (fault == HTTP_FAULT_TLS)
-			err_hint(err,
-				"--ca-file FILE or certs.d names a private CA; --tls-verify=false does without");
+			err_hint(err, "%s", hint_of_tls((*err)->message));
 		else if (fault == HTTP_FAULT_CLIENT)
 			err_hint(err, "X.cert and X.key in certs.d or --cert-dir DIR are ours");
 		else if (fault == HTTP_FAULT_NO_TLS)
 			err_hint(err, "the server speaks no TLS: --plain-http");
+		else if (fault == HTTP_FAULT_PROXY)
+			err_hint(err,
+				"https_proxy=http://USER:PASSWORD@HOST:PORT names it, no_proxy what it is not for");
 		else if (fault == HTTP_FAULT_RESOLVE || fault == HTTP_FAULT_CONNECT)
 			err_hint(err,
 				"check the name, the network and the proxy settings (https_proxy)");
 		else if (fault == HTTP_FAULT_CUT)
-			err_hint(err, TRY_AGAIN);
+			err_hint(err,
+				url_is_https(a->url) ||
+						__atomic_load_n(&host->known, __ATOMIC_RELAXED)
+					? TRY_AGAIN
+					: PERHAPS_TLS);
 	} else if (err_is(*err, ERR_TIMEOUT) && !(*err)->hint) {
 		err_hint(err, TRY_AGAIN);
 	}

@@ -75,7 +75,7 @@ static int read_url(const json_t *at, const char *key, const char *file, const c
 
 static int read_capabilities(const json_t *table, const char *file, HostsEntry *e, Err **err)
 {
-	static const char *const words[] = {"pull", "resolve", "push"};
+	static const char *const words[] = {"pull", "resolve", "push", "referrers"};
 	_cleanup_strvec_ StrVec list = {0};
 	int r = toml_strings(table, "capabilities", file, &list, err);
 	if (r < 0)
@@ -89,9 +89,12 @@ static int read_capabilities(const json_t *table, const char *file, HostsEntry *
 				bit = 1u << k;
 		if (!bit)
 			return toml_error(table, "capabilities", file, err,
-				"capabilities are pull, resolve and push, not '%s'", list.items[i]);
+				"capabilities are pull, resolve, push and referrers, not '%s'",
+				list.items[i]);
 		e->can |= bit;
 	}
+	e->can &=
+		ENDPOINT_PULL | ENDPOINT_RESOLVE | ENDPOINT_PUSH; /* what resolves has referrers */
 	return 0;
 }
 

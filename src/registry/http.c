@@ -10,6 +10,7 @@
 #include "base/cancel.h"
 #include "base/log.h"
 #include "registry/libcurl.h"
+#include "registry/proxy.h"
 #include "registry/url.h"
 
 #define MAX_HEADERS         256
@@ -34,7 +35,6 @@ struct Http {
 	pthread_mutex_t mutex; /* of idle */
 	Handles idle;
 	const char *ca_dir, *bundle;
-	bool proxied;    /* some connections are: addresses are the proxy's */
 	bool use_bundle; /* beside the directory; atomic */
 };
 
@@ -73,16 +73,6 @@ static void choose_trust(Http *h)
 	h->use_bundle = !has_hashed_names(h->ca_dir);
 }
 
-static bool has_proxies(void)
-{
-	static const char *const names[] = {
-		"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (getenv(names[i]) && *getenv(names[i]))
-			return true;
-	return false;
-}
-
 int http_new(Http **ret, Err **err)
 {
 	Http *h = xnew(Http);
@@ -92,7 +82,6 @@ int http_new(Http **ret, Err **err)
 		return r;
 	}
 	choose_trust(h);
-	h->proxied = has_proxies();
 	pthread_mutex_init(&h->mutex, NULL);
 	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
 		pthread_mutex_init(&h->share_mutex[i], NULL);
@@ -167,6 +156,7 @@ typedef struct Exchange {
 	HttpResponse *response;
 	struct curl_slist *headers;
 	char error_text[CURL_ERROR_SIZE];
+	char *proxy;         /* or NULL: then addresses are the server's */
 	size_t header_bytes; /* of interim answers, too */
 	bool head_told;
 	bool bundled;     /* the bundle of certificates was read */
@@ -268,7 +258,7 @@ static int on_connected(
 	Exchange *x = arg;
 	HttpReach reach = x->request->reach;
 	x->moved_at = now_ms();
-	if (x->http->proxied)
+	if (x->proxy)
 		return CURL_PREREQFUNC_OK;
 	x->response->peer = address_kind(to);
 	if (reach == HTTP_ANYWHERE || x->response->peer == ADDRESS_PUBLIC ||
@@ -382,6 +372,7 @@ static bool set_up(Exchange *x)
 	const Libcurl *curl = x->http->curl;
 	CURL *c = x->curl;
 	long connect = q->connect_seconds ? (long)q->connect_seconds : HTTP_CONNECT_SECONDS;
+	x->proxy = proxy_for(q->url);
 	set_headers(x);
 	if (curl->easy_setopt(c, CURLOPT_PREREQFUNCTION, on_connected) ||
 		curl->easy_setopt(c, CURLOPT_PREREQDATA, x))
@@ -395,6 +386,8 @@ static bool set_up(Exchange *x)
 		curl->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == 0 &&
 		/* several connections move more than several streams of one */
 		curl->easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == 0 &&
+		curl->easy_setopt(c, CURLOPT_PROXY, x->proxy ? x->proxy : "") == 0 &&
+		curl->easy_setopt(c, CURLOPT_NOPROXY, "") == 0 &&
 		curl->easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == 0 &&
 		curl->easy_setopt(c, CURLOPT_CONNECTTIMEOUT, connect) == 0 &&
 		curl->easy_setopt(c, CURLOPT_USERAGENT, "cruet/" CRUET_VERSION) == 0 &&
@@ -452,7 +445,16 @@ static int transfer_error(const Exchange *x, CURLcode rc, Err **err)
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		return err_set(err, ERR_TIMEOUT, "%s", text);
 	HttpFault fault = fault_of(rc, text);
-	if (fault == HTTP_FAULT_CLIENT)
+	_cleanup_free_ char *proxy = x->proxy ? proxy_host(x->proxy) : NULL;
+	long refused = 0;
+	(void)x->http->curl->easy_getinfo(x->curl, CURLINFO_HTTP_CONNECTCODE, &refused);
+	if (proxy && refused >= 300) {
+		/* what a proxy cannot reach is as good as what we cannot */
+		fault = refused >= 500 ? HTTP_FAULT_CONNECT : HTTP_FAULT_PROXY;
+		err_set(err, ERR_NET, "the proxy '%s' answers %ld", proxy, refused);
+	} else if (proxy && (fault == HTTP_FAULT_RESOLVE || fault == HTTP_FAULT_CONNECT))
+		err_set(err, ERR_NET, "the proxy '%s': %s", proxy, text);
+	else if (fault == HTTP_FAULT_CLIENT)
 		err_set(err, ERR_NET, "the server wants a client certificate that it trusts");
 	else
 		err_set(err, ERR_NET, "%s", text);
@@ -563,6 +565,9 @@ int http_perform(Http *h, const HttpRequest *request, HttpResponse *ret, Err **e
 	}
 	if (log_enabled("registry"))
 		trace_response(ret);
+	if (x.proxy)
+		explicit_bzero(x.proxy, strlen(x.proxy));
+	free(x.proxy);
 	if (x.headers)
 		h->curl->slist_free_all(x.headers);
 	give_handle(h, handle);

@@ -361,8 +361,12 @@ int registry_rule_rewrite(const RegistryRule *rule, const char *location, const 
 			rule, location, ERR_UNSUPPORTED, "has a tag that is not the prefix's", err);
 	_cleanup_free_ char *place = xasprintf("%.*s%s", (int)end, location, name + matched);
 	char *slash = strchr(place, '/');
+	Reference made = {0};
 	if (!slash || !slash[1] || slash == place)
 		return cannot_be(rule, location, ERR_PARSE, "leaves no repository", err);
+	if (reference_parse(str_of(place), &made, NULL) < 0)
+		return cannot_be(rule, location, ERR_PARSE, "leaves no valid name", err);
+	reference_done(&made);
 	*slash = '\0';
 	bool short_hub = strcmp(place, "docker.io") == 0 && !strchr(slash + 1, '/');
 	*ret_host = xstrdup(place);

@@ -60,6 +60,9 @@ int endpoint_call(Repository *p, const Endpoint *e, const Call *call, HttpRespon
 	char **ret_url, Err **err) _warn_unused_;
 /* A mirror to be passed over. */
 bool endpoint_is_absent(Repository *p, const Endpoint *e);
+/* "CODE: message" of the first error in the body (distribution-spec, error codes), what else says why in the JSON of token
+ * servers, the first line of a plain text, the title of a page; or NULL. Owned. */
+char *answer_words(const HttpResponse *answer);
 /* Turns an answer that is none of success into an error that says what the server said. what: "manifest 'x'". */
 int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what, Err **err);
 /* Tries the endpoints that `can` do it in their order until one answers with success; errors of mirrors are warnings. */

@@ -89,6 +89,8 @@ def test_login_keeps_what_is_right(cruet, home, registry):
 
 
 def test_login_that_cannot_be(cruet, home, registry):
+    assert "user name is empty" in cruet.fails(2, "login", "-u", "", "-p", "x", registry)
+    assert "password is empty" in cruet.fails(2, "login", "-u", "user", "-p", "", registry)
     assert "--username" in cruet.fails(2, "login", registry)
     assert "--password-stdin" in cruet.fails(2, "login", "-u", "user", registry)
     cruet.fails(2, "login", "--password-stdin", registry, input=b"x")

@@ -1,12 +1,16 @@
 """What a person sees: the live view on a terminal, judged on the screen of an emulator (pyte)."""
+import http.server
+import json
 import os
 import re
 import subprocess
+import threading
 import time
 
 import pytest
 
-from conftest import CRUET
+import serving
+from conftest import CRUET, Cruet
 from terminal import Terminal
 
 COLOR = re.compile(rb"\033\[[0-9;]*m")
@@ -224,3 +228,84 @@ def test_save_and_load_name_what_they_move(terminal, based, tmp_path):
     t = terminal("--root", tmp_path / "new", "load", "-q", f"{archive}.gz")
     assert t.finish() == 0 and [line for line in t.shown() if line] == ["Loaded image: docker.io/library/base:latest"]
     based.sound()
+
+
+@pytest.fixture
+def served(based, tmp_path):
+    """The image `some` of three layers, and a slow registry that has it."""
+    based.build("FROM scratch\nCOPY a /\nCOPY b /\nCOPY c /\n", tag="some", files={n: os.urandom(150000) for n in "abc"})
+    server = serving.Server(Cruet(tmp_path / "served"), "--limit-rate", "100000")
+    server.name = f"{server.host}/some:1"
+    based.run("tag", "some", server.name)
+    based.run("push", "-q", server.name)
+    yield server
+    server.stop()
+
+
+def test_a_bar_for_each_layer(terminal, based, served, tmp_path):
+    bar = re.compile(r" => layer sha256:[0-9a-f]{12} +\[=*>? *\] +[0-9.]+k?B / +15\dkB +\d+\.\ds")
+    t = terminal("--root", tmp_path / "pulled", "pull", served.name, columns=100)
+    t.until(lambda t: sum(bool(bar.fullmatch(line)) for line in t.shown()) == 3)
+    bars = [line for line in t.shown() if bar.fullmatch(line)]
+    assert len({line.index("[") for line in bars}) == 1, "the bars stand below each other"
+    assert any(re.fullmatch(r"\[\+\] Pulling [0-9.]+s \(0/3\)", line) for line in t.shown())
+    assert t.finish() == 0
+    left = [line for line in t.lines() if line]
+    assert sum(line.startswith(" ✓ layer sha256:") for line in left[:3]) == 3
+    assert re.fullmatch(r"\[\+\] Pulling [0-9.]+s \(3/3\) FINISHED", left[3])
+    assert left[4:] == [f"{served.name} {based.digest(served.name)}"], "the result is what stays last"
+
+
+def test_results_come_behind_the_live_view(terminal, based, served):
+    based.run("tag", "some", f"{served.host}/two:1")
+    t = terminal("push", f"{served.host}/two:1", served.name, columns=120)
+    assert t.finish() == 0
+    left = [line for line in t.lines() if line]
+    assert re.fullmatch(r"\[\+\] Pushing [0-9.]+s \(10/10\) FINISHED, 8 cached", left[-3])
+    assert [line.split()[0] for line in left[-2:]] == [f"{served.host}/two:1", served.name]
+    t = terminal("copy", "docker://" + served.name, f"docker://{served.host}/three:2", columns=120)
+    assert t.finish() == 0
+    left = [line for line in t.lines() if line]
+    assert re.fullmatch(r"\[\+\] Copying [0-9.]+s \(4/4\) FINISHED, 4 cached", left[-2])
+    assert left[-1] == f"2 {based.digest(served.name)}"
+    t = terminal("index", "create", f"docker://{served.host}/all:1", "docker://" + served.name, columns=120)
+    assert t.finish() == 0
+    assert [line for line in t.lines() if line][-1].startswith(f"{served.host}/all:1 sha256:")
+
+
+def test_transfers_in_lines_and_json(cruet, served):
+    done = cruet.run("--root", cruet.root / "plain", "pull", served.name)
+    assert len(re.findall(r"^#\d DONE \d\.\ds, 15\dkB$", done.err, re.M)) == 3
+    done = cruet.run("--root", cruet.root / "json", "pull", "--progress", "json", served.name)
+    events = [json.loads(line) for line in done.err.splitlines()]
+    assert {"event": "plan", "total": 3}.items() <= events[0].items()
+    for i in (1, 2, 3):
+        own = [e for e in events if e.get("id") == i]
+        assert own[0]["name"].startswith("layer sha256:") and [e["state"] for e in (own[0], own[-1])] == ["started", "done"]
+        counts = [e["done"] for e in own if e["event"] == "bytes"]
+        assert counts == sorted(set(counts)) and counts[-1] == own[1]["total"] and 5 < len(counts) < 50
+    assert not re.search(r"\d\.\d{4}", done.err), "times are milliseconds"
+
+
+def test_json_of_what_is_no_text(cruet, served, tmp_path):
+    """A server's words may be any bytes."""
+    class Mirror(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(403)
+            self.send_header("Warning", '299 - "go \xff away"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as mirror:
+        threading.Thread(target=mirror.serve_forever, daemon=True).start()
+        conf = tmp_path / "registries.conf"
+        conf.write_text(f"[[registry]]\nlocation = '{served.host}'\n[[registry.mirror]]\nlocation = '127.0.0.1:{mirror.server_port}'\n")
+        done = cruet.run("pull", "--progress", "json", "--registries-conf", conf, served.name)
+        mirror.shutdown()
+    warnings = [e for e in map(json.loads, done.err.splitlines()) if e["event"] == "warning"]
+    assert '299 - "go \ufffd away"' in warnings[0]["text"]

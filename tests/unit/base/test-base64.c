@@ -20,12 +20,15 @@ static void both_ways(void **state)
 	size_t len;
 	assert_true(base64_decode(STR("Zg"), &out, &len));
 	assert_text(out, "f");
+	/* base64(1) breaks lines */
+	assert_true(base64_decode(STR("Zm9v\r\nYm\nE=\n"), &out, &len));
+	assert_text(out, "fooba");
 }
 
 static void refused(void **state)
 {
 	(void)state;
-	static const char *const cases[] = {"Z", "Zm9vY", "Zm9 v", "Zm-v", "Z=g=", "Zg\n"};
+	static const char *const cases[] = {"Z", "Zm9vY", "Zm9 v", "Zm-v", "Z=g=", "Z\n", "Zg\t"};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		char *out = NULL;
 		size_t len;

@@ -69,14 +69,14 @@ static void finding(void **state)
 		NULL, "a:b::");
 	assert_found(
 		"{\"auths\":{\"r/ns\":{},\"r\":{\"auth\":\"YTpi\"}}}", false, "r", "ns/x", "a:b::");
-	/* tokens; docker's NULs behind a password; no colon */
+	/* tokens; docker's NULs behind a password; lines */
 	assert_found("{\"auths\":{\"r\":{\"auth\":\"dTo=\",\"identitytoken\":\"i\"}}}", false, "r",
 		NULL, "u::i:");
 	assert_found("{\"auths\":{\"r\":{\"registrytoken\":\"t\"}}}", false, "r", NULL, ":::t");
 	assert_found(
 		"{\"auths\":{\"r\":{\"auth\":\"PHRva2VuPjp4\"}}}", false, "r", NULL, "<token>::x:");
 	assert_found("{\"auths\":{\"r\":{\"auth\":\"YTpiAAA=\"}}}", false, "r", NULL, "a:b::");
-	assert_found("{\"auths\":{\"r\":{\"auth\":\"YWI=\"}}}", false, "r", NULL, "nothing");
+	assert_found("{\"auths\":{\"r\":{\"auth\":\"YT\\npi\\n\"}}}", false, "r", NULL, "a:b::");
 	/* ~/.dockercfg has no namespaces */
 	assert_found("{\"https://r/v1/\":{\"auth\":\"YTpi\"}}", true, "r", "ns", "a:b::");
 	assert_found("{\"auths\":null}", false, "r", NULL, "nothing");
@@ -99,13 +99,21 @@ static void mistakes(void **state)
 		assert_null(strstr(e->message, "c2Vj"));
 		assert_null(f.root);
 	}
-	AuthFile f = parse("{\"auths\":{\"r\":{\"auth\":\"c2VjcmV0!\"}}}", false);
-	Credentials c = {0};
-	_cleanup_err_ Err *e = NULL;
-	assert_int_equal(auth_file_find(&f, "r", NULL, &c, &e), -ERR_CORRUPT);
-	assert_non_null(strstr(e->message, "not base64"));
-	assert_null(strstr(e->message, "c2Vj"));
-	auth_file_done(&f);
+	static const char *const entries[][2] = {{"{\"auth\":\"c2VjcmV0!\"}", "not base64"},
+		{"{\"auth\":\"c2VjcmV0\"}", "not USER:PASSWORD"},
+		{"[\"c2VjcmV0\"]", "not an object"}};
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		_cleanup_free_ char *text = xasprintf("{\"auths\":{\"r\":%s}}", entries[i][0]);
+		AuthFile f = parse(text, false);
+		Credentials c = {0};
+		_cleanup_err_ Err *e = NULL;
+		assert_int_equal(auth_file_find(&f, "other", NULL, &c, NULL), 0);
+		assert_int_equal(auth_file_find(&f, "r", NULL, &c, &e), -ERR_CORRUPT);
+		assert_non_null(strstr(e->message, entries[i][1]));
+		assert_null(strstr(e->message, "c2Vj"));
+		assert_null(strstr(e->message, "secret"));
+		auth_file_done(&f);
+	}
 }
 
 static void helpers(void **state)

@@ -15,7 +15,7 @@ static void whole_file(void **state)
 	HostsFile f = parse("server = 'https://up.net'\n"
 			    "ca = 'root.crt'\n"
 			    "[host.\"https://z-first.net\"]\n"
-			    "capabilities = ['pull', 'Resolve']\n"
+			    "capabilities = ['pull', 'Resolve', 'referrers']\n"
 			    "ca = ['a.crt', '/etc/b.crt']\n"
 			    "client = [['c.cert', 'c.key'], ['other.pem', '']]\n"
 			    "dial_timeout = '1.5s'\n"

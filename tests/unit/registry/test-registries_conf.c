@@ -129,6 +129,15 @@ static void places(void **state)
 		registry_rule_rewrite(rule, "/x", &ref, matched, &host, &path, err));
 	registries_conf_done(&c);
 	reference_done(&ref);
+	c = (RegistriesConf){0};
+	ref = reference("a.wild.org:5000/a:1");
+	ok(registries_conf_parse(STR("[[registry]]\nprefix='*.wild.org'\nlocation='m.net:80'\n"),
+		"f.conf", &c, err));
+	rule = registries_conf_find(&c, &ref, &matched);
+	fails(ERR_PARSE, "leaves no valid name",
+		registry_rule_rewrite(rule, rule->location, &ref, matched, &host, &path, err));
+	registries_conf_done(&c);
+	reference_done(&ref);
 }
 
 static void mirrors(void **state)
