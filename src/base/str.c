@@ -330,6 +330,20 @@ bool strvec_has(const StrVec *v, const char *s)
 	return false;
 }
 
+void strvec_drop(StrVec *v, const char *s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < v->len; i++) {
+		if (strcmp(v->items[i], s) == 0)
+			free(v->items[i]);
+		else
+			v->items[n++] = v->items[i];
+	}
+	if (n < v->len)
+		v->items[n] = NULL;
+	v->len = n;
+}
+
 static int by_bytes(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);

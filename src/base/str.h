@@ -91,6 +91,7 @@ void strvec_copy(StrVec *dst, const StrVec *src); /* appends copies */
 void strvec_clear(StrVec *v);
 void strvec_done(StrVec *v);
 bool strvec_has(const StrVec *v, const char *s);
+void strvec_drop(StrVec *v, const char *s);          /* every one that is equal */
 void strvec_sort_unique(StrVec *v);                  /* by bytes; of equal ones the first stays */
 char *strvec_join(const StrVec *v, const char *sep); /* owned */
 #define _cleanup_strvec_ _cleanup_(strvec_done)

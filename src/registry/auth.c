@@ -17,6 +17,7 @@
 #define TOKEN_LONGEST 86400
 #define TOKEN_MARGIN  10 /* seconds before the end from which it is not used any more */
 #define TOKEN_MAX     (256u << 10)
+#define ACCOUNTS_KEPT 256
 #define CLIENT_ID     "cruet"
 #define TRY_LATER     "try again later"
 
@@ -29,6 +30,8 @@ typedef struct Token {
 
 /* What is known of one host. */
 typedef struct Account {
+	struct Auth *auth;
+	unsigned users; /* that have it or wait for it; with the mutex of auth */
 	pthread_mutex_t mutex;
 	bool looked_up;
 	Credentials credentials;
@@ -93,6 +96,26 @@ Auth *auth_free(Auth *a)
 	return NULL;
 }
 
+/* With the mutex: a process that stays meets ever more repositories. */
+static void drop_idle(Auth *a)
+{
+	map_foreach (&a->accounts, it)
+		if (((Account *)it->value)->users == 0)
+			map_del(&a->accounts, (Str){it->key, it->key_len});
+}
+
+static void account_unlockp(Account **account)
+{
+	Account *a = *account;
+	if (!a)
+		return;
+	Auth *auth = a->auth;
+	pthread_mutex_unlock(&a->mutex);
+	pthread_mutex_lock(&auth->mutex);
+	a->users--;
+	pthread_mutex_unlock(&auth->mutex);
+}
+
 /* The account of a host and, where credentials may differ by repository, of the repository; locked. */
 static int take_account(Auth *a, const Endpoint *e, Account **ret, Err **err)
 {
@@ -100,31 +123,29 @@ static int take_account(Auth *a, const Endpoint *e, Account **ret, Err **err)
 	pthread_mutex_lock(&a->mutex);
 	Account *account = map_get(&a->accounts, str_of(key));
 	if (!account) {
+		if (a->accounts.live >= ACCOUNTS_KEPT)
+			drop_idle(a);
 		account = xnew(Account);
+		account->auth = a;
 		account->tokens = MAP_INIT(token_free);
 		account->backoff = backoff_new();
 		pthread_mutex_init(&account->mutex, NULL);
 		map_put(&a->accounts, str_of(key), account);
 	}
+	account->users++;
 	pthread_mutex_unlock(&a->mutex);
 	pthread_mutex_lock(&account->mutex);
 	if (!account->looked_up) {
 		int r = credentials_find(
 			a->settings, e->host, e->repository, &account->credentials, err);
 		if (r < 0) {
-			pthread_mutex_unlock(&account->mutex);
+			account_unlockp(&account);
 			return r;
 		}
 		account->looked_up = true;
 	}
 	*ret = account;
 	return 0;
-}
-
-static void account_unlockp(Account **a)
-{
-	if (*a)
-		pthread_mutex_unlock(&(*a)->mutex);
 }
 
 static bool has_password(const Account *a)

@@ -229,27 +229,30 @@ int repository_blob_delete(Repository *p, const Digest *d, Err **err)
 	return delete_path(p, path, what, err);
 }
 
-int repository_blob_ask(Repository *p, const Digest *d, uint64_t *ret_size, Err **err)
+int repository_blob_size(Repository *p, const Digest *d, uint64_t *ret_size, Err **err)
 {
 	_cleanup_(http_response_done) HttpResponse answer = {0};
 	_cleanup_free_ char *path = xasprintf("/blobs/%s", digest_str(d).s);
 	Call call = {.method = "HEAD", .path = path, .actions = p->push ? "pull,push" : "pull"};
 	unsigned can = p->push ? ENDPOINT_PUSH : ENDPOINT_PULL;
-	_cleanup_err_ Err *why = NULL;
-	if (repository_call(p, can, &call, "asking for it", &answer, NULL, NULL, &why) < 0)
-		return fault_is_final(why) ? err_move(err, &why) : 0;
+	int r = repository_call(p, can, &call, "asking for it", &answer, NULL, NULL, err);
+	if (r < 0)
+		return r;
 	const char *length = http_header(&answer, "content-length");
 	uint64_t size = UINT64_MAX;
 	if (length && str_to_u64(str_of(length), UINT64_MAX, &size, NULL) < 0)
 		size = UINT64_MAX;
-	if (ret_size)
-		*ret_size = size;
-	return 1;
+	*ret_size = size;
+	return 0;
 }
 
-bool repository_blob_known(Repository *p, const Digest *d, uint64_t *ret_size)
+int repository_blob_ask(Repository *p, const Digest *d, Err **err)
 {
-	return repository_blob_ask(p, d, ret_size, NULL) > 0;
+	_cleanup_err_ Err *why = NULL;
+	uint64_t size = 0;
+	if (repository_blob_size(p, d, &size, &why) == 0)
+		return 1;
+	return fault_is_final(why) ? err_move(err, &why) : 0;
 }
 
 int registry_ping(Registry *r, const char *host, Err **err)

@@ -37,8 +37,9 @@ int repository_manifest_put(Repository *p, const char *target, const char *media
 int repository_manifest_delete(Repository *p, const char *target, Err **err) _warn_unused_;
 
 /* ---- blobs ---- */
-bool repository_blob_known(
-	Repository *p, const Digest *d, uint64_t *ret_size); /* by HEAD; false on any failure */
+/* By HEAD. UINT64_MAX: the server has it, but does not say how long it is. */
+int repository_blob_size(Repository *p, const Digest *d, uint64_t *ret_size, Err **err)
+	_warn_unused_;
 /* Bytes from `from` to the end into sink (borrowed, not finished) as they arrive; resumes by itself after a cut. The
  * caller checks the digest. size: what the manifest promises; more or less is ERR_DIGEST. Small blobs and streams. */
 int repository_blob_get(Repository *p, const Descriptor *d, uint64_t from, Writer *sink, Err **err)

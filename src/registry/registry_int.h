@@ -73,9 +73,8 @@ int answer_retry_after(Registry *r, const Endpoint *e, const HttpResponse *answe
 HostState *host_state(Registry *r, const char *address);
 /* Nobody was reached, or let us in: what is asked otherwise now would fail in the same way. */
 bool fault_is_final(const Err *err);
-/* repository_blob_known that tells such failures: 1, 0, or an error. */
-int repository_blob_ask(Repository *p, const Digest *d, uint64_t *ret_size, Err **err)
-	_warn_unused_;
+/* Whether the blob is there: 1; 0, or nobody knows; such a failure is an error. */
+int repository_blob_ask(Repository *p, const Digest *d, Err **err) _warn_unused_;
 /* Calls page for each page's body until there is no next one; it adds the number of entries. */
 int repository_each_page(Repository *p, const char *path, const char *what,
 	int (*page)(void *arg, Str body, size_t *io_entries, Err **err), void *arg, Err **err)

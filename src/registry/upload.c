@@ -196,7 +196,7 @@ int repository_blob_put(Repository *p, const BlobUpload *blob, BlobOutcome *ret,
 		return err_set(err, ERR_UNSUPPORTED,
 			"no server is configured that '%s' may be pushed to", p->host);
 	ERR_SCOPE(err, "Pushing the blob %.19s", digest_str(blob->digest).s);
-	int r = repository_blob_ask(p, blob->digest, NULL, err);
+	int r = repository_blob_ask(p, blob->digest, err);
 	if (r != 0) {
 		*ret = BLOB_KNOWN;
 		return MIN(r, 0);

@@ -10,20 +10,22 @@
 #include "store/kept.h"
 #include "store/reach.h"
 
-#define MAX_DEPTH 8
+#define MAX_DEPTH    8
+#define WEIGHT_SLACK (16u << 10)
 
 /* A manifest or index. */
 typedef struct Node {
 	Digest digest;
-	char *media_type;
+	char *media_type; /* "": not known before it is read */
 	uint64_t size;
 	bool is_index;
 	enum { NODE_NEW, NODE_READ, NODE_GONE } state; /* what follows is known once it is read */
 	char *artifact_type;                           /* NULL when it has none */
 	bool has_subject;
 	Digest subject;
-	Digest *below; /* config and layers, or manifests */
-	size_t n_below;
+	Digest *below; /* config and layers, or manifests; of an index, nested ones first */
+	size_t n_below, n_nested;
+	uint64_t walk; /* the last one that came here */
 } Node;
 
 typedef struct Repo {
@@ -34,12 +36,14 @@ typedef struct Repo {
 struct Catalog {
 	Store *store;
 	pthread_mutex_t lock;
-	Map nodes;  /* hex digest → Node, all that were ever seen */
+	Map nodes;  /* hex digest → Node, of what is in the store */
 	Map repos;  /* store repository → Repo */
 	Map kept;   /* file name → KeptManifest */
 	Map hidden; /* file names */
 	/* index.json as it was read: open, so that no other file can have its inode. It is only ever replaced */
 	int names_fd;
+	uint64_t walk;             /* number of the one that runs */
+	size_t weight, weight_max; /* digests in all nodes, and when to look for those of no use */
 	struct stat kept_seen, hidden_seen;
 	bool kept_settled, hidden_settled;
 };
@@ -72,6 +76,7 @@ Catalog *catalog_new(Store *s)
 	Catalog *c = xnew(Catalog);
 	c->store = s;
 	c->names_fd = -1;
+	c->weight_max = WEIGHT_SLACK;
 	c->nodes = MAP_INIT(node_free);
 	c->repos = MAP_INIT(repo_free);
 	c->kept = MAP_INIT(kept_free);
@@ -122,17 +127,22 @@ static bool settled(const struct stat *st)
 	return age < 0 || age > 50 * 1000000;
 }
 
+static Node *node_at(Catalog *c, const Digest *d)
+{
+	return map_get(&c->nodes, str_of(digest_hex(d).s));
+}
+
 static Node *node_for(Catalog *c, const Descriptor *d)
 {
-	DigestHex hex = digest_hex(&d->digest);
-	Node *n = map_get(&c->nodes, str_of(hex.s));
+	Node *n = node_at(c, &d->digest);
 	if (!n) {
 		n = xnew(Node);
 		n->digest = d->digest;
-		n->media_type = xstrdup(*d->media_type ? d->media_type : MT_OCI_MANIFEST);
+		n->media_type = xstrdup(d->media_type);
 		n->size = d->size;
 		n->is_index = media_type_is_index(n->media_type);
-		map_put(&c->nodes, str_of(hex.s), n);
+		map_put(&c->nodes, str_of(digest_hex(&n->digest).s), n);
+		c->weight++;
 	}
 	return n;
 }
@@ -229,6 +239,42 @@ static bool is_hidden(const Catalog *c, const char *repository, const Digest *d)
 	return map_has(&c->hidden, str_of(file));
 }
 
+/* Each manifest once a walk, however often and in however many indexes it is named. */
+static bool comes_first(const Catalog *c, Node *n)
+{
+	bool first = n->walk != c->walk;
+	n->walk = c->walk;
+	return first;
+}
+
+static void mark(Catalog *c, Node *n, unsigned depth)
+{
+	if (depth > MAX_DEPTH || !comes_first(c, n))
+		return;
+	for (size_t i = 0; n->is_index && i < n->n_below; i++) {
+		Node *below = node_at(c, &n->below[i]);
+		if (below)
+			mark(c, below, depth + 1);
+	}
+}
+
+/* Lets go of manifests that no repository has any more. */
+static void sweep(Catalog *c)
+{
+	c->walk++;
+	map_foreach (&c->repos, it)
+		map_foreach (&((Repo *)it->value)->held, held)
+			mark(c, held->value, 0);
+	map_foreach (&c->nodes, it) {
+		const Node *n = it->value;
+		if (n->walk == c->walk)
+			continue;
+		c->weight -= 1 + n->n_below;
+		map_del(&c->nodes, (Str){it->key, it->key_len});
+	}
+	c->weight_max = 2 * c->weight + WEIGHT_SLACK;
+}
+
 /* The repositories anew, from index.json and what is kept. */
 static int rebuild(Catalog *c, Err **err)
 {
@@ -250,6 +296,8 @@ static int rebuild(Catalog *c, Err **err)
 	store_names_done(&all);
 	map_foreach (&c->kept, it)
 		add_kept(c, it->value);
+	if (c->weight > c->weight_max)
+		sweep(c);
 	return 0;
 }
 
@@ -317,6 +365,10 @@ static bool node_read(Catalog *c, Node *n)
 	n->state = NODE_READ;
 	n->size = text.len;
 	n->is_index = d.is_index;
+	if (!*n->media_type) {
+		free(n->media_type);
+		n->media_type = TAKE_PTR(d.media_type);
+	}
 	n->artifact_type = TAKE_PTR(d.artifact_type);
 	n->has_subject = d.has_subject;
 	n->subject = d.subject;
@@ -325,30 +377,40 @@ static bool node_read(Catalog *c, Node *n)
 	size_t i = 0;
 	if (!d.is_index)
 		n->below[i++] = d.config.digest;
-	vec_foreach (&d.below, it) {
-		n->below[i++] = it->digest;
-		if (d.is_index)
-			(void)node_for(c, it);
-	}
+	vec_foreach (&d.below, it)
+		if (d.is_index && media_type_is_index(it->media_type))
+			n->below[i++] = it->digest;
+	n->n_nested = d.is_index ? i : 0;
+	vec_foreach (&d.below, it)
+		if (!d.is_index || !media_type_is_index(it->media_type))
+			n->below[i++] = it->digest;
+	c->weight += n->n_below;
 	oci_document_done(&d);
 	return true;
 }
 
-static Node *node_at(Catalog *c, const Digest *d)
+/* What an index names, if the store has it and it is a manifest: an index may name many that are elsewhere. */
+static Node *node_below(Catalog *c, const Digest *d)
 {
-	return map_get(&c->nodes, str_of(digest_hex(d).s));
+	char unknown[] = "";
+	Node *n = node_at(c, d);
+	if (!n && store_blob_has(c->store, d, NULL))
+		n = node_for(c, &(Descriptor){.media_type = unknown, .digest = *d});
+	return n && node_read(c, n) ? n : NULL;
 }
 
 /* The manifest d below an index, at any depth. */
 static Node *find_below(Catalog *c, Node *index, const Digest *d, unsigned depth)
 {
-	if (!index->is_index || depth > MAX_DEPTH || !node_read(c, index) || !index->is_index)
+	bool other = *index->media_type && !index->is_index;
+	if (other || depth > MAX_DEPTH || !comes_first(c, index) || !node_read(c, index) ||
+		!index->is_index)
 		return NULL;
 	for (size_t i = 0; i < index->n_below; i++)
 		if (digest_eq(&index->below[i], d))
-			return node_at(c, d);
-	for (size_t i = 0; i < index->n_below; i++) {
-		Node *n = node_at(c, &index->below[i]);
+			return store_blob_has(c->store, d, NULL) ? node_below(c, d) : NULL;
+	for (size_t i = 0; i < index->n_nested; i++) {
+		Node *n = node_below(c, &index->below[i]);
 		Node *found = n ? find_below(c, n, d, depth + 1) : NULL;
 		if (found)
 			return found;
@@ -363,6 +425,7 @@ static Node *find_in(Catalog *c, Repo *repo, const char *name, const char *tag, 
 	Node *n = map_get(&repo->held, str_of(digest_hex(d).s));
 	if (n || is_hidden(c, name, d))
 		return n;
+	c->walk++;
 	map_foreach (&repo->held, it) {
 		n = find_below(c, it->value, d, 0);
 		if (n)
@@ -393,7 +456,7 @@ int catalog_manifest(Catalog *c, const StrVec *repositories, const char *tag, co
 	for (size_t i = 0; i < repositories->len; i++) {
 		Repo *repo = map_get(&c->repos, str_of(repositories->items[i]));
 		Node *n = repo ? find_in(c, repo, repositories->items[i], tag, d) : NULL;
-		if (!n)
+		if (!n || (!*n->media_type && !node_read(c, n)))
 			continue;
 		*ret = (Descriptor){
 			.media_type = xstrdup(n->media_type), .digest = n->digest, .size = n->size};
@@ -439,21 +502,18 @@ int catalog_repositories(Catalog *c, StrVec *ret, Err **err)
 typedef struct Referrers {
 	const Digest *subject;
 	const char *artifact_type;
-	Map seen;
 	Digests *found;
 } Referrers;
 
 static void add_referrers(Catalog *c, Referrers *q, Node *n, unsigned depth)
 {
-	if (depth > MAX_DEPTH || map_has(&q->seen, str_of(digest_hex(&n->digest).s)) ||
-		!node_read(c, n))
+	if (depth > MAX_DEPTH || !comes_first(c, n) || !node_read(c, n))
 		return;
-	map_put(&q->seen, str_of(digest_hex(&n->digest).s), q);
 	if (n->has_subject && digest_eq(&n->subject, q->subject) &&
 		(!q->artifact_type || cstr_eq(q->artifact_type, n->artifact_type)))
 		vec_push(q->found, n->digest);
 	for (size_t i = 0; n->is_index && i < n->n_below; i++) {
-		Node *below = node_at(c, &n->below[i]);
+		Node *below = node_below(c, &n->below[i]);
 		if (below)
 			add_referrers(c, q, below, depth + 1);
 	}
@@ -465,28 +525,27 @@ int catalog_referrers(Catalog *c, const StrVec *repositories, const Digest *d,
 	int r = enter(c, err);
 	if (r < 0)
 		return r;
-	Referrers q = {
-		.subject = d, .artifact_type = artifact_type, .seen = MAP_INIT(NULL), .found = ret};
+	Referrers q = {.subject = d, .artifact_type = artifact_type, .found = ret};
+	c->walk++;
 	for (size_t i = 0; i < repositories->len; i++) {
 		Repo *repo = map_get(&c->repos, str_of(repositories->items[i]));
 		if (repo)
 			map_foreach (&repo->held, it)
 				add_referrers(c, &q, it->value, 0);
 	}
-	map_done(&q.seen);
 	return leave(c, 0);
 }
 
-static bool names_below(Catalog *c, Node *n, const Digest *d, bool manifests, unsigned depth)
+static bool names_below(Catalog *c, Node *n, const Digest *d, unsigned depth)
 {
-	if (depth > MAX_DEPTH || !node_read(c, n))
+	if (depth > MAX_DEPTH || !comes_first(c, n) || !node_read(c, n))
 		return false;
-	for (size_t i = 0; n->is_index == manifests && i < n->n_below; i++)
+	for (size_t i = 0; i < n->n_below; i++)
 		if (digest_eq(&n->below[i], d))
 			return true;
 	for (size_t i = 0; n->is_index && i < n->n_below; i++) {
-		Node *below = node_at(c, &n->below[i]);
-		if (below && names_below(c, below, d, manifests, depth + 1))
+		Node *below = node_below(c, &n->below[i]);
+		if (below && names_below(c, below, d, depth + 1))
 			return true;
 	}
 	return false;
@@ -497,12 +556,11 @@ int catalog_blob_user(Catalog *c, const Digest *blob, Digest *ret_manifest, Err 
 	int r = enter(c, err);
 	if (r < 0)
 		return r;
+	c->walk++;
 	map_foreach (&c->repos, it) {
 		map_foreach (&((Repo *)it->value)->held, held) {
 			Node *n = held->value;
-			bool itself = digest_eq(&n->digest, blob);
-			if (!itself && !names_below(c, n, blob, false, 0) &&
-				!names_below(c, n, blob, true, 0))
+			if (!digest_eq(&n->digest, blob) && !names_below(c, n, blob, 0))
 				continue;
 			*ret_manifest = n->digest;
 			return leave(c, 1);
@@ -516,6 +574,7 @@ int catalog_manifest_held(Catalog *c, const Digest *manifest, Err **err)
 	int r = enter(c, err);
 	if (r < 0)
 		return r;
+	c->walk++;
 	map_foreach (&c->repos, it) {
 		map_foreach (&((Repo *)it->value)->held, held) {
 			Node *n = held->value;

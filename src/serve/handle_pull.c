@@ -167,7 +167,10 @@ static void send_upstream_blob(Request *q, const char *repository, const Digest 
 	BodySource *source = NULL;
 	bool get = q->method == METHOD_GET;
 	if (mirror_blob(q->serve->mirror, repository, d, get, &size, &source, &e) < 0) {
-		response_failure(&q->reply, e, "BLOB_UNKNOWN");
+		if (e->code == ERR_LIMIT)
+			response_busy(&q->reply, "%s", e->message);
+		else
+			response_failure(&q->reply, e, "BLOB_UNKNOWN");
 		return;
 	}
 	response_status(&q->reply, 200);

@@ -44,9 +44,7 @@ static int take_manifest(Request *q, const void *data, size_t len, Err **err)
 		return err_set(err, ERR_LIMIT, "a manifest may have %u bytes", LIMIT_MANIFEST_SIZE);
 	if (all <= BUDGET || q->manifest.cap <= 65536)
 		return 0;
-	response_error(
-		&q->reply, 429, "TOOMANYREQUESTS", "too many large manifests are being pushed");
-	response_header(&q->reply, "Retry-After", "1");
+	response_busy(&q->reply, "too many large manifests are being pushed");
 	return err_set(err, ERR_LIMIT, "too many large manifests");
 }
 

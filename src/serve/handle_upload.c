@@ -29,10 +29,9 @@ static void answer_failure(Request *q, const Err *e)
 {
 	if (e->code == ERR_EXISTS)
 		response_error(&q->reply, 409, "BLOB_UPLOAD_INVALID", "%s", e->message);
-	else if (e->code == ERR_LIMIT && !q->upload) {
-		response_error(&q->reply, 429, "TOOMANYREQUESTS", "%s", e->message);
-		response_header(&q->reply, "Retry-After", "10");
-	} else
+	else if (e->code == ERR_LIMIT && !q->upload)
+		response_busy(&q->reply, "%s", e->message);
+	else
 		response_failure(&q->reply, e, "BLOB_UPLOAD_UNKNOWN");
 }
 

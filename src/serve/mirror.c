@@ -241,8 +241,9 @@ static int add_waiting(Mirror *m, const char *repository, const char *tag, const
 	}
 	if (tag) {
 		_cleanup_free_ char *name = xasprintf("%s:%s", repository, tag);
-		if (!strvec_has(&w->tags, name))
-			strvec_push(&w->tags, name);
+		map_foreach (&m->waiting, it) /* the tag has moved on from there */
+			strvec_drop(&((Waiting *)it->value)->tags, name);
+		strvec_push(&w->tags, name);
 		remember_tag(m, name);
 	}
 	settle_all(m);
@@ -448,10 +449,9 @@ int mirror_blob(Mirror *m, const char *repository, const Digest *d, bool get, ui
 	Fetch *f = map_get(&m->fetches, hex);
 	if (!f) {
 		pthread_mutex_unlock(&m->lock);
-		if (!m->upstream->blob_known(m->upstream->arg, repository, d, &size))
-			return err_set(err, ERR_NOT_FOUND,
-				"neither the store nor %s has the blob %s", m->upstream->host,
-				digest_str(d).s);
+		r = m->upstream->blob_size(m->upstream->arg, repository, d, &size, err);
+		if (r < 0)
+			return r;
 		pthread_mutex_lock(&m->lock);
 		f = map_get(&m->fetches, hex);
 	}

@@ -185,6 +185,12 @@ static ssize_t read_source(void *arg, uint64_t offset, char *buf, size_t len)
 	return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+static ssize_t read_nothing(
+	void *arg _unused_, uint64_t offset _unused_, char *buf _unused_, size_t len _unused_)
+{
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 static void free_source(void *arg)
 {
 	BodySource *s = arg;
@@ -201,6 +207,9 @@ static struct MHD_Response *make_response(Response *r)
 	}
 	if (r->fd >= 0 && r->size > 0)
 		return mhd.create_response_from_fd_at_offset64(r->size, TAKE_FD(r->fd), r->offset);
+	if (r->size > 0 && !r->body) /* HEAD of what is elsewhere: only its length is known */
+		return mhd.create_response_from_callback(
+			r->size, SOURCE_BLOCK, read_nothing, NULL, NULL);
 	if (r->size > 0)
 		return mhd.create_response_from_buffer(
 			(size_t)r->size, TAKE_PTR(r->body), MHD_RESPMEM_MUST_FREE);

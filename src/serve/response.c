@@ -2,6 +2,8 @@
 
 #include "base/json.h"
 
+#define RETRY_SECONDS 2
+
 void response_done(Response *r)
 {
 	strvec_done(&r->headers);
@@ -42,14 +44,11 @@ void response_text(Response *r, unsigned status, const char *type, char *body)
 	response_header(r, "Content-Type", "%s", type);
 }
 
-void response_error(Response *r, unsigned status, const char *code, const char *fmt, ...)
+static void error_of(Response *r, unsigned status, const char *code, const char *fmt, va_list ap)
 {
-	va_list ap;
-	va_start(ap, fmt);
 	char *message = NULL;
 	if (vasprintf(&message, fmt, ap) < 0)
 		abort();
-	va_end(ap);
 	_cleanup_json_ json_t *error = json_object();
 	json_set_text(error, "code", code);
 	json_set_text(error, "message", message);
@@ -57,6 +56,23 @@ void response_error(Response *r, unsigned status, const char *code, const char *
 	free(message);
 	response_done(r);
 	response_text(r, status, "application/json", json_text(j));
+}
+
+void response_error(Response *r, unsigned status, const char *code, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	error_of(r, status, code, fmt, ap);
+	va_end(ap);
+}
+
+void response_busy(Response *r, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	error_of(r, 429, "TOOMANYREQUESTS", fmt, ap);
+	va_end(ap);
+	response_header(r, "Retry-After", "%d", RETRY_SECONDS);
 }
 
 void response_failure(Response *r, const Err *e, const char *not_found)

@@ -28,5 +28,7 @@ void response_text(Response *r, unsigned status, const char *type, char *body /*
 /* {"errors":[{"code":…,"message":…}]}, as distribution-spec has it. Replaces what the reply was before. */
 void response_error(Response *r, unsigned status, const char *code, const char *fmt, ...)
 	_printf_(4, 5);
+/* 429 */
+void response_busy(Response *r, const char *fmt, ...) _printf_(2, 3);
 /* The status and code that fit the error's cause; not_found: the code for what is absent ("BLOB_UNKNOWN"). */
 void response_failure(Response *r, const Err *e, const char *not_found);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "base/cancel.h"
 #include "serve/request.h"
 #include "store/kept.h"
 #include "sys/atomic.h"
@@ -189,6 +190,7 @@ static int run(Serve *v, Err **err)
 	wait_while(answering, v,
 		1000 * (uint64_t)(o->grace_seconds ? o->grace_seconds : SERVE_GRACE_SECONDS));
 	__atomic_store_n(&v->stopping, true, __ATOMIC_RELAXED);
+	cancel_request(); /* what still comes from upstream */
 	mhd.stop_daemon(daemon);
 	return 0;
 }

@@ -12,7 +12,8 @@ typedef struct Upstream {
 	 * repository_manifest of registry/registry.h. */
 	int (*manifest)(void *arg, const char *repository, const char *target, Descriptor *ret,
 		Buf *ret_bytes, Err **err);
-	bool (*blob_known)(void *arg, const char *repository, const Digest *d, uint64_t *ret_size);
+	int (*blob_size)(
+		void *arg, const char *repository, const Digest *d, uint64_t *ret_size, Err **err);
 	int (*blob)(void *arg, const char *repository, const Digest *d, uint64_t size, Writer *sink,
 		Err **err);
 } Upstream;

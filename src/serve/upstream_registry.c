@@ -1,7 +1,4 @@
 /* The upstream of --mirror by the client of registry/: credentials, mirrors, retries are its business. */
-#include <pthread.h>
-
-#include "base/map.h"
 #include "oci/reference.h"
 #include "registry/registry.h"
 #include "serve/upstream.h"
@@ -11,55 +8,48 @@ typedef struct RegistryUpstream {
 	RegistrySettings settings;
 	Registry *registry;
 	char *host;
-	pthread_mutex_t lock;
-	Map repositories; /* "docker.io/library/alpine" → Repository, for good */
 } RegistryUpstream;
 
-static void free_repository(void *p)
+static int open_repository(void *arg, const char *name, Repository **ret, Err **err)
 {
-	repository_free(p);
-}
-
-static int repository_for(RegistryUpstream *u, const char *name, Repository **ret, Err **err)
-{
+	RegistryUpstream *u = arg;
 	Reference ref = {0};
-	pthread_mutex_lock(&u->lock);
-	Repository *p = map_get(&u->repositories, str_of(name));
-	int r = p ? 0 : reference_parse(str_of(name), &ref, err);
-	if (r == 0 && !p) {
-		r = repository_open(u->registry, &ref, false, &p, err);
-		if (r == 0)
-			map_put(&u->repositories, str_of(name), p);
-		reference_done(&ref);
-	}
-	pthread_mutex_unlock(&u->lock);
-	if (r == 0)
-		*ret = p;
+	int r = reference_parse(str_of(name), &ref, err);
+	if (r < 0)
+		return r;
+	r = repository_open(u->registry, &ref, false, ret, err);
+	reference_done(&ref);
 	return r;
 }
 
 static int get_manifest(void *arg, const char *repository, const char *target, Descriptor *ret,
 	Buf *ret_bytes, Err **err)
 {
-	Repository *p = NULL;
-	int r = repository_for(arg, repository, &p, err);
+	_cleanup_(repository_freep) Repository *p = NULL;
+	int r = open_repository(arg, repository, &p, err);
 	return r < 0 ? r : repository_manifest(p, target, ret, ret_bytes, err);
 }
 
-static bool blob_known(void *arg, const char *repository, const Digest *d, uint64_t *ret_size)
+static int blob_size(
+	void *arg, const char *repository, const Digest *d, uint64_t *ret_size, Err **err)
 {
-	Repository *p = NULL;
-	return repository_for(arg, repository, &p, NULL) == 0 &&
-		repository_blob_known(p, d, ret_size);
+	_cleanup_(repository_freep) Repository *p = NULL;
+	int r = open_repository(arg, repository, &p, err);
+	if (r == 0)
+		r = repository_blob_size(p, d, ret_size, err);
+	if (r == 0 && *ret_size == UINT64_MAX)
+		r = err_set(err, ERR_NET, "'%s' does not say how long the blob %s is",
+			repository_host(p), digest_str(d).s);
+	return r;
 }
 
 static int get_blob(
 	void *arg, const char *repository, const Digest *d, uint64_t size, Writer *sink, Err **err)
 {
-	Repository *p = NULL;
+	_cleanup_(repository_freep) Repository *p = NULL;
 	char media_type[] = "application/octet-stream";
 	Descriptor blob = {.media_type = media_type, .digest = *d, .size = size};
-	int r = repository_for(arg, repository, &p, err);
+	int r = open_repository(arg, repository, &p, err);
 	return r < 0 ? r : repository_blob_get(p, &blob, 0, sink, err);
 }
 
@@ -68,9 +58,7 @@ Upstream *upstream_close(Upstream *upstream)
 	RegistryUpstream *u = (RegistryUpstream *)upstream;
 	if (!u)
 		return NULL;
-	map_done(&u->repositories);
 	registry_free(u->registry);
-	pthread_mutex_destroy(&u->lock);
 	free(u->host);
 	free(u);
 	return NULL;
@@ -89,9 +77,7 @@ int upstream_open(const char *host, Upstream **ret, Err **err)
 		return err_set(err, ERR_USAGE, "--mirror '%s' is no registry's host", host);
 	RegistryUpstream *u = xnew(RegistryUpstream);
 	u->host = xstrdup(host);
-	u->repositories = MAP_INIT(free_repository);
-	pthread_mutex_init(&u->lock, NULL);
-	u->upstream = (Upstream){u->host, u, get_manifest, blob_known, get_blob};
+	u->upstream = (Upstream){u->host, u, get_manifest, blob_size, get_blob};
 	r = registry_new(&u->settings, NULL, &u->registry, err);
 	if (r < 0) {
 		upstream_close(&u->upstream);

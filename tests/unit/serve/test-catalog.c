@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "../check.h"
+#include "base/limits.h"
 #include "store/kept.h"
 
 #define A "docker.io/team/a"
@@ -136,11 +137,82 @@ static void lists(void **state _unused_)
 	vec_done(&found);
 }
 
+/* An index of so many manifests: the same one again and again, or (NULL) ones that are nowhere. */
+static Descriptor add_index(const char *media_type, const Digest *d, unsigned count, unsigned seed)
+{
+	Buf b = BUF_INIT(LIMIT_MANIFEST_SIZE);
+	buf_printf(&b, "{\"schemaVersion\":2,\"manifests\":[");
+	for (unsigned i = 0; i < count; i++) {
+		Digest other;
+		uint32_t number[] = {seed, i};
+		digest_of(number, sizeof(number), &other);
+		buf_printf(&b, "%s{\"mediaType\":\"%s\",\"size\":1,\"digest\":\"%s\"}",
+			i ? "," : "", media_type, digest_str(d ? d : &other).s);
+	}
+	buf_printf(&b, "]}");
+	return add(MT_OCI_INDEX, buf_steal(&b));
+}
+
+/* 200^6 ways lead through these indexes. */
+static void indexes_that_multiply(void **state _unused_)
+{
+	Digest nowhere, user;
+	Digests found = {0};
+	_cleanup_strvec_ StrVec one = {0};
+	digest_of("nowhere", 7, &nowhere);
+	strvec_push(&one, B);
+	Descriptor top_one = add_index(MT_OCI_MANIFEST, &child.digest, 200, 0);
+	for (unsigned depth = 0; depth < 5; depth++) {
+		Descriptor next = add_index(MT_OCI_INDEX, &top_one.digest, 200, 0);
+		descriptor_done(&top_one);
+		top_one = next;
+	}
+	tag(B ":bomb", &top_one);
+	assert_false(finds(B, NULL, &nowhere));
+	assert_true(finds(B, NULL, &child.digest));
+	assert_int_equal(catalog_blob_user(catalog, &nowhere, &user, NULL), 0);
+	assert_int_equal(catalog_manifest_held(catalog, &nowhere, NULL), 0);
+	ok(catalog_referrers(catalog, &one, &nowhere, NULL, &found, err));
+	assert_int_equal(found.len, 0);
+	ok(store_untag(store, B ":bomb", err));
+	descriptor_done(&top_one);
+}
+
+/* What an index names is found from the moment it is there; what nobody holds any more is forgotten. */
+static void indexes_of_what_is_elsewhere(void **state _unused_)
+{
+	Digest late_digest;
+	char *text = artifact("x/late", NULL);
+	digest_of(text, strlen(text), &late_digest);
+	Descriptor sparse = add_index(MT_OCI_MANIFEST, &late_digest, 1, 0);
+	tag(B ":sparse", &sparse);
+	assert_false(finds(B, NULL, &late_digest));
+	Descriptor late = add(MT_OCI_MANIFEST, text);
+	assert_true(finds(B, NULL, &late_digest));
+	for (unsigned i = 0; i < 20; i++) {
+		Descriptor large = add_index(MT_OCI_MANIFEST, NULL, 2000, i);
+		ok(store_keep(store, B, &large, err));
+		assert_true(finds(B, NULL, &large.digest));
+		assert_false(finds(B, NULL, &signature.digest));
+		ok(store_unkeep(store, B, &large.digest, err));
+		assert_false(finds(B, NULL, &large.digest));
+		descriptor_done(&large);
+	}
+	assert_true(finds(B, NULL, &late_digest));
+	ok(store_blob_remove(store, &late_digest, err));
+	assert_false(finds(B, NULL, &late_digest));
+	ok(store_untag(store, B ":sparse", err));
+	descriptor_done(&sparse);
+	descriptor_done(&late);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(follows),
 		cmocka_unit_test(lists),
+		cmocka_unit_test(indexes_that_multiply),
+		cmocka_unit_test(indexes_of_what_is_elsewhere),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

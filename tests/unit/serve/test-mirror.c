@@ -40,13 +40,14 @@ static const char *content(const Digest *d)
 	return digest_eq(d, &layer_digest) ? LAYER : digest_eq(d, &config_digest) ? CONFIG : NULL;
 }
 
-static bool upstream_known(
-	void *arg _unused_, const char *repository _unused_, const Digest *d, uint64_t *ret_size)
+static int upstream_size(void *arg _unused_, const char *repository _unused_, const Digest *d,
+	uint64_t *ret_size, Err **err)
 {
 	const char *text = content(d);
-	if (text)
-		*ret_size = strlen(text);
-	return text != NULL;
+	if (!text)
+		return err_set(err, ERR_NOT_FOUND, "no such blob");
+	*ret_size = strlen(text);
+	return 0;
 }
 
 static int upstream_blob(void *arg _unused_, const char *repository _unused_, const Digest *d,
@@ -65,7 +66,7 @@ static int upstream_blob(void *arg _unused_, const char *repository _unused_, co
 }
 
 static const Upstream upstream = {
-	"docker.io", NULL, upstream_manifest, upstream_known, upstream_blob};
+	"docker.io", NULL, upstream_manifest, upstream_size, upstream_blob};
 
 static int set_up(void **state _unused_)
 {

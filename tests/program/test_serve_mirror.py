@@ -1,0 +1,203 @@
+"""`cruet serve --mirror` of a registry that can fail in every way."""
+import base64
+import http.client
+import json
+import threading
+
+import pytest
+
+import conftest
+from fault_registry import REPO, FaultRegistry, Image
+from serving import OCI_INDEX, OCI_MANIFEST, Server, digest, index_of, text
+
+BASE = f"/v2/{REPO}"
+
+
+@pytest.fixture
+def upstream():
+    registry = FaultRegistry()
+    yield registry
+    registry.close()
+
+
+@pytest.fixture
+def mirror(cruet, upstream):
+    """Starts a server that mirrors upstream."""
+    running = []
+
+    def start(*args, **kw):
+        running.append(Server(cruet, "--mirror", upstream.host, *args, **kw))
+        return running[-1]
+
+    yield start
+    for s in running:
+        if s.process.poll() is None:
+            assert s.stop() == 0, s.errors
+    cruet.sound()
+
+
+def blobs(image):
+    return [image.config, *image.layers]
+
+
+def pull(server, image, reference):
+    """As a client does: HEAD, manifest, HEAD and GET of each blob."""
+    for method in ("HEAD", "GET"):
+        answer = server.call(method, f"{BASE}/manifests/{reference}")
+        assert answer.status == 200 and answer["Docker-Content-Digest"] == image.digest and answer["Content-Type"] == OCI_MANIFEST
+    assert answer.body == image.manifest
+    for content in blobs(image):
+        path = f"{BASE}/blobs/{digest(content)}"
+        head, got = server.call("HEAD", path), server.get(path)
+        assert (head.status, head["Content-Length"], head.body) == (200, str(len(content)), b"")
+        assert (got.status, got.body) == (200, content)
+
+
+def names(cruet):
+    found = json.loads((cruet.root / "index.json").read_text())["manifests"]
+    return {d["annotations"]["org.opencontainers.image.ref.name"]: d["digest"] for d in found}
+
+
+def test_an_image_is_handed_on_and_kept(cruet, upstream, mirror):
+    image = Image(20000, 3000, 0)
+    name = upstream.add(image)
+    s = mirror()
+    pull(s, image, "1")
+    assert names(cruet) == {name: image.digest}
+    before = len(upstream.asked())
+    pull(s, image, image.digest)
+    assert len(upstream.asked()) == before
+    s.stop()
+    upstream.close()
+    s = mirror()
+    pull(s, image, "1")
+    answer = s.get(f"{BASE}/manifests/other")
+    assert answer.status == 502 and answer.codes() == ["UNAVAILABLE"]
+    answer = s.get(f"{BASE}/blobs/sha256:{'0' * 64}")
+    assert answer.status == 502 and answer.codes() == ["UNAVAILABLE"]
+
+
+def test_as_containerd_asks(upstream, mirror):
+    image = Image(1000)
+    upstream.add(image)
+    s = mirror()
+    assert s.get(f"{BASE}/manifests/1?ns={upstream.host}").body == image.manifest
+    assert s.get(f"{BASE}/manifests/1?ns=ghcr.io").status == 404
+    assert s.get(f"/v2/{upstream.host}/{REPO}/manifests/1").status in (200, 400), "a port is no part of a repository's name"
+
+
+def test_each_platform_when_it_is_asked_for(cruet, upstream, mirror):
+    """The first that is whole gives the index its name; the others come later, by digest."""
+    images = [Image(5000, seed=1), Image(6000, seed=2), Image(7000, seed=3)]
+    for number, image in enumerate(images):
+        upstream.add(image, f"p{number}")
+    index = text(index_of(*((i.manifest, OCI_MANIFEST, {"platform": {"os": "linux", "architecture": a}})
+                            for i, a in zip(images, ("amd64", "arm64", "s390x")))))
+    name = upstream.add_manifest(index, "multi", OCI_INDEX)
+    s = mirror()
+    for image in images[:2]:
+        assert s.get(f"{BASE}/manifests/multi").body == index
+        pull(s, image, image.digest)
+        assert names(cruet)[name] == digest(index)
+    cruet.run("gc")
+    for image in images[:2]:
+        assert s.get(f"{BASE}/manifests/{image.digest}").body == image.manifest
+    pull(s, images[2], images[2].digest)
+
+
+def test_a_tag_that_moved_does_not_move_back(cruet, upstream, mirror):
+    """The image it had before is pulled to its end later."""
+    old, new = Image(1000, seed=1), Image(1000, seed=2)
+    s = mirror()
+    upstream.add(old, "moving")
+    assert s.get(f"{BASE}/manifests/moving").body == old.manifest
+    name = upstream.add(new, "moving")
+    pull(s, new, "moving")
+    assert names(cruet)[name] == new.digest
+    pull(s, old, old.digest)
+    assert names(cruet)[name] == new.digest
+    assert s.get(f"{BASE}/manifests/moving").body == new.manifest
+
+
+def test_wrong_bytes_do_not_land(cruet, upstream, mirror):
+    image = Image(9000)
+    upstream.add(image)
+    layer = digest(image.layers[0])
+    s = mirror()
+    for spoilt in (bytes(len(image.layers[0])), image.layers[0][:-1] + b"x"):
+        upstream.fault("GET", layer, body=spoilt)
+        with pytest.raises(http.client.IncompleteRead):
+            s.get(f"{BASE}/blobs/{layer}")
+    assert not list((cruet.root / "blobs/sha256").iterdir())
+    upstream.fault("GET", "manifests/sha256", body=image.manifest + b" ")
+    answer = s.get(f"{BASE}/manifests/{image.digest}")
+    assert answer.status >= 400 and answer.codes() == ["DIGEST_INVALID"]
+    pull(s, image, "1")
+
+
+def test_one_fetch_for_all_who_ask(upstream, mirror):
+    image = Image(3_000_000)
+    upstream.add(image)
+    content = image.layers[0]
+    upstream.fault("GET", digest(content), pace=(300_000, 0.05))
+    s = mirror()
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(s.get(f"{BASE}/blobs/{digest(content)}").body == content)) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert got == [True] * 8 and len(upstream.asked("GET", digest(content))) == 1
+
+
+@pytest.mark.parametrize("status,want,code", [(404, 404, "MANIFEST_UNKNOWN"), (403, 403, "DENIED"), (401, 502, "DENIED"), (429, 502, "UNAVAILABLE"), (500, 502, "UNAVAILABLE")])
+def test_what_upstream_refuses(upstream, mirror, status, want, code):
+    image = Image(100)
+    upstream.add(image)
+    s = mirror()
+    pull(s, image, "1")
+    upstream.fault("GET", "manifests/", times=None, status=status, headers=[("Retry-After", "0")])
+    answer = s.get(f"{BASE}/manifests/2")
+    assert answer.status == want and answer.codes() == [code] and upstream.host.encode() in answer.body
+    assert s.get(f"{BASE}/manifests/1").body == image.manifest
+
+
+def test_credentials_for_upstream(upstream, mirror, tmp_path):
+    image = Image(100)
+    upstream.add(image)
+    upstream.auth = "bearer"
+    file = tmp_path / "auth.json"
+    file.write_text(json.dumps({"auths": {upstream.host: {"auth": base64.b64encode(b"user:secret-password").decode()}}}))
+    s = mirror(env={"REGISTRY_AUTH_FILE": str(file)})
+    pull(s, image, "1")
+    assert "secret" not in s.log.read_text()
+
+
+def test_a_server_ends_while_upstream_says_nothing(upstream, mirror):
+    image = Image(1_000_000)
+    upstream.add(image)
+    layer = digest(image.layers[0])
+    upstream.fault("GET", layer, times=None, hang=1000)
+    s = mirror("--grace", "1")
+    t = threading.Thread(target=lambda: pytest.raises(http.client.IncompleteRead, s.get, f"{BASE}/blobs/{layer}"))
+    t.start()
+    while not upstream.asked("GET", layer):
+        pass
+    assert s.stop() == 0
+    t.join()
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_names(upstream, mirror):
+    """Neither what is known of repositories nor their tokens stay for good."""
+    upstream.auth = "bearer"
+    upstream.token = "x" * 15_000
+    s = mirror()
+
+    def ask(first):
+        for i in range(first, first + 600):
+            assert s.get(f"/v2/some/app{i}/manifests/none").status == 404
+        return s.memory("VmRSS")
+
+    before = ask(0)
+    assert "asan" in conftest.CRUET or ask(1000) < before + 4
