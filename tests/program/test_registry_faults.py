@@ -193,7 +193,26 @@ def test_a_cut_blob_goes_on(cruet, registry, ranges):
     cruet.sound()
 
 
-@pytest.mark.parametrize("change", [{"status": 416}, {"headers": [("Content-Range", "bytes 7-8/9")]}, {"headers": [("Content-Range", None)]}])
+WRONG_RANGES = [{"status": 416}, {"headers": [("Content-Range", "bytes 7-8/9")]}, {"headers": [("Content-Range", None)]}]
+
+
+@pytest.mark.parametrize("change", WRONG_RANGES)
+def test_wrong_ranges_within_a_run(cruet, registry, other, change):
+    """Into the store, and passed on to another registry."""
+    image = Image(300000)
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    for r, target in ((registry, "fetched:1"), (registry, f"docker://{other.host}/team/copy:1")):
+        r.requests.clear()
+        r.fault("GET", layer, cut=100000)
+        r.fault("GET", layer, **change)
+        cruet.run("copy", f"docker://{name}", target)
+        assert r.ranges_of(layer) == [None, "bytes=100000-", None]
+    assert whole(other, image)
+    cruet.sound()
+
+
+@pytest.mark.parametrize("change", WRONG_RANGES)
 def test_a_server_with_wrong_ranges_sends_all_of_it(cruet, registry, started, change):
     image = Image(3000000)
     name = registry.add(image)
@@ -209,7 +228,8 @@ def test_a_server_with_wrong_ranges_sends_all_of_it(cruet, registry, started, ch
     cruet.sound()
 
 
-@pytest.mark.parametrize("change", [{}, {"cut": 1000000}, {"status": 500}, {"status": 503, "times": 5, "headers": [NOW]}, {"ranges": False}])
+@pytest.mark.parametrize("change", [{}, {"cut": 1000000}, {"status": 500}, {"status": 503, "times": 5, "headers": [NOW]}, {"ranges": False},
+                                    {"headers": [("Content-Range", "bytes 7-8/9")]}])
 def test_several_connections(cruet, registry, change):
     """What happens to one of them does not end the others."""
     image = Image(layers=[gzip.compress(tar_of_noise(30000000), 0)])
