@@ -381,6 +381,21 @@ def test_a_lost_upload_begins_anew(cruet, registry, status):
     assert whole(registry, image)
 
 
+@pytest.mark.parametrize("size", [5000, BIG])
+def test_an_upload_whose_end_is_not_heard_of(cruet, registry, size):
+    """The server has closed it and forgotten it: nothing is sent again."""
+    image = Image(size)
+    name = to_push(cruet, registry, image)
+
+    def lose(q):
+        registry.uploads.pop(q.path.split("?")[0].rsplit("/", 1)[-1])
+        return b""
+    registry.fault("PUT", "/uploads/.*" + digest(image.layers[0]).split(":")[1], raw=lose)
+    cruet.run("push", name)
+    assert whole(registry, image)
+    assert sum(q.sent for q in registry.asked(pattern="/uploads/")) == len(image.layers[0]) + len(image.config)
+
+
 def test_a_server_may_work_before_it_closes_an_upload(cruet, registry):
     image = Image(BIG)
     name = to_push(cruet, registry, image)
