@@ -23,7 +23,7 @@ static int range_on_head(void *arg, long status, const StrVec *headers, Err **er
 	a->skip = 0;
 	if (status == 200) {
 		a->skip = a->from; /* the server sends all of it */
-		a->whole = true;
+		a->whole = a->from > 0 || a->end < a->size;
 	}
 	if (status != 206)
 		return 0;

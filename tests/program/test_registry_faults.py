@@ -13,7 +13,8 @@ import pytest
 
 import conftest
 from conftest import Cruet, write
-from fault_registry import REPO, FaultRegistry, Image, digest
+from fault_registry import OCI_MANIFEST, REPO, FaultRegistry, Image, descriptor, digest, text
+from serving import OCI_EMPTY
 
 TRIES = 5
 NOW = ("Retry-After", "0")
@@ -282,6 +283,80 @@ def test_the_next_run_goes_on(cruet, registry, started, how):
     start = int(registry.ranges_of(digest(image.layers[0]))[1].removeprefix("bytes=").removesuffix("-"))
     assert 2000000 - 3 * 65536 <= start <= 2000000
     assert not partial(cruet, image).exists()
+    cruet.sound()
+
+
+def test_the_next_run_goes_on_with_artifacts(cruet, registry, started):
+    """What is no layer is big, too; and empty."""
+    blobs = [random.Random(2).randbytes(3000000), b"", b"{}"]
+    registry.blobs.update((digest(b), b) for b in blobs)
+    manifest = text({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": "application/x.model", "config": descriptor(blobs[2], OCI_EMPTY),
+                     "layers": [descriptor(b, "application/x.weights") for b in blobs[:2]]})
+    name = registry.add_manifest(manifest)
+    registry.fault("GET", digest(blobs[0]), hang=2000000)
+    running = started("pull", name)
+    path = cruet.root / "tmp" / f"partial-{digest(blobs[0]).split(':')[1]}"
+    wait_for_bytes(path, 2000000)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(5) == 130
+    registry.fault("GET", digest(blobs[0]), times=2, body=blobs[0][:-1] + b"?")
+    cruet.fails(6, "pull", name)
+    assert registry.ranges_of(digest(blobs[0]))[1].startswith("bytes=1")
+    for options in ([], ["--unpack"]):
+        cruet.run("pull", *options, name)
+    assert all((cruet.root / "blobs/sha256" / digest(b).split(":")[1]).read_bytes() == b for b in blobs)
+    cruet.sound()
+
+
+def test_the_next_run_fills_the_gaps(cruet, registry, started):
+    """Several connections have written; one of them was behind the others."""
+    image = Image(layers=[gzip.compress(tar_of_noise(40000000), 0)])
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    registry.fault("GET", layer, pace=(65536, 0.02))
+    running = started("pull", name)
+    for _ in range(400):
+        if len(registry.asked("GET", layer)) > 4:
+            break
+        time.sleep(0.025)
+    running.kill()
+    running.wait()
+    there = partial(cruet, image).stat().st_blocks * 512
+    before = len(registry.asked("GET", layer))
+    assert before > 4
+    cruet.run("pull", name)
+    size, asked, covered = len(image.layers[0]), 0, 0
+    for text in registry.ranges_of(layer)[before:]:
+        first, last = text.removeprefix("bytes=").split("-")
+        asked += int(last or size - 1) + 1 - int(first)
+        covered = max(covered, int(last or size - 1) + 1)
+    assert covered == size and asked < size - there + 16 * 65536
+    cruet.sound()
+
+
+@pytest.mark.parametrize("change", [{"ranges": False}, {"status": 416}, {"body": None}])
+def test_gaps_that_are_not_filled(cruet, registry, started, change):
+    """By a server that has no ranges any more, or where what is there is wrong: all of it is fetched."""
+    image = Image(layers=[gzip.compress(tar_of_noise(4000000), 0)])
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    registry.fault("GET", layer, hang=10)
+    running = started("pull", name)
+    wait_for_bytes(partial(cruet, image), 10)
+    running.kill()
+    running.wait()
+    with open(partial(cruet, image), "r+b") as part:
+        for start, end in ((0, 900000), (1500000, 2500000), (3000000, 3300000)):
+            part.seek(start)
+            part.write(image.layers[0][start:end] if "body" not in change else b"?" * (end - start))
+    if "ranges" in change:
+        registry.ranges = False
+    elif "status" in change:
+        registry.fault("GET", layer, **change)
+    cruet.run("pull", name)
+    asked = registry.ranges_of(layer)[1:]
+    assert asked[-1] is None or "ranges" in change
+    assert "body" in change or len(asked) == (1 if "ranges" in change else 2)
     cruet.sound()
 
 
