@@ -233,6 +233,11 @@ int transport_store_open(
 	};
 	Reference ref = {0};
 	int r = reference_parse(str_of(name), &ref, use == TRANSPORT_TARGET ? err : NULL);
+	if (r == 0 && use == TRANSPORT_TARGET && ref.has_digest) {
+		reference_done(&ref);
+		r = err_set(
+			err, ERR_USAGE, "'%s' has a digest: names of the store have a tag", name);
+	}
 	if (r < 0 && use == TRANSPORT_TARGET)
 		return r;
 	StoreTransport *t = xnew(StoreTransport);
