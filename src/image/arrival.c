@@ -261,13 +261,8 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Dig
 	return err_move(err, &e);
 }
 
-int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Err **err)
+int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Progress *progress,
+	unsigned progress_id, Err **err)
 {
-	_cleanup_(blob_writer_freep) BlobWriter *writer = NULL;
-	if (is_here(s, blob))
-		return 0;
-	int r = store_blob_begin(s, &writer, err);
-	if (r == 0)
-		r = repository_blob_get(from, blob, 0, blob_writer_stream(writer), err);
-	return r < 0 ? r : blob_writer_commit(writer, &blob->digest, blob->size, NULL, NULL, err);
+	return arrive(s, from, blob, NULL, LAYER_KEPT, NULL, NULL, progress, progress_id, err);
 }

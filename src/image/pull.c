@@ -99,7 +99,7 @@ static int pull_manifest(Pull *p, const Descriptor *d, Str bytes, Err **err)
 		r = err_set(err, ERR_LIMIT, "the config of %s has %llu bytes, more than %u", name,
 			(unsigned long long)m.config.size, LIMIT_MANIFEST_SIZE);
 	if (r == 0)
-		r = blob_arrive(p->store, p->repository, &m.config, err);
+		r = blob_arrive(p->store, p->repository, &m.config, NULL, 0, err);
 	if (r < 0)
 		return r;
 	if (!is_image(&m))

@@ -267,19 +267,21 @@ def wait_for_bytes(path, size):
     raise AssertionError(f"{path} does not grow")
 
 
+@pytest.mark.parametrize("verb", [["pull"], ["copy", "--referrers"]])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_the_next_run_goes_on(cruet, registry, started, how):
+def test_the_next_run_goes_on(cruet, registry, started, how, verb):
     image = Image(3000000)
     name = registry.add(image)
     registry.fault("GET", digest(image.layers[0]), hang=2000000)
-    running = started("pull", name)
+    args = [*verb, name] if verb == ["pull"] else [*verb, f"docker://{name}", "copied:1"]
+    running = started(*args)
     wait_for_bytes(partial(cruet, image), 2000000)
     running.send_signal(how)
     _, told = running.communicate(timeout=5)
     assert running.returncode == (130 if how == signal.SIGINT else -how)
     assert len(errors(told.decode())) == (how == signal.SIGINT)
     assert partial(cruet, image).exists() and cruet.json("images") == []
-    cruet.run("pull", name)
+    cruet.run(*args)
     start = int(registry.ranges_of(digest(image.layers[0]))[1].removeprefix("bytes=").removesuffix("-"))
     assert 2000000 - 3 * 65536 <= start <= 2000000
     assert not partial(cruet, image).exists()
