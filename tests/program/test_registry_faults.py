@@ -567,6 +567,13 @@ def test_rate_limits_are_told(cruet, registry):
     assert "warning" not in cruet.run("pull", "--progress", "plain", name).err
 
 
+def test_an_image_for_another_platform_is_told(cruet, registry):
+    name = registry.add(Image())
+    told = cruet.run("pull", "--progress", "plain", "--platform", "linux/s390x", name).err
+    assert told.count("warning: ") == 1 and "is for linux/amd64, there is none for linux/s390x" in told
+    assert "warning" not in cruet.run("pull", "--progress", "plain", "--platform", "linux/amd64", name).err
+
+
 def test_the_trace_has_no_secrets(cruet, registry, tmp_path):
     """Requests and answers are shown; what gives access to something is not."""
     image = Image(3000)
