@@ -142,6 +142,7 @@ static int copy_all(CopyRun *run, Err **err)
 
 static int copy_between(CopyRun *run, Err **err)
 {
+	ERR_SCOPE(err, "Copying '%s'", run->from);
 	int r = transport_open(
 		&run->source_context, run->from, TRANSPORT_SOURCE, &run->source, err);
 	if (r == 0)

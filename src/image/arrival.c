@@ -17,7 +17,7 @@ typedef struct Arrival {
 	Progress *progress;
 	unsigned progress_id;
 	int fd;
-	uint64_t fetched; /* at the end of the fetch: whole up to there */
+	const Spans *missing;
 	LayerUse use;
 	const bool *stop; /* or NULL */
 	pthread_mutex_t mutex;
@@ -46,7 +46,7 @@ static bool on_grown(void *arg, uint64_t prefix)
 static int fetch(void *arg, Err **err)
 {
 	Arrival *a = arg;
-	int r = repository_blob_fetch(a->from, a->layer, a->fd, &a->fetched, on_grown, a, err);
+	int r = repository_blob_fetch(a->from, a->layer, a->fd, a->missing, on_grown, a, err);
 	if (r == 0)
 		progress_bytes(
 			a->progress, a->progress_id, "download", a->layer->size, a->layer->size);
@@ -158,11 +158,11 @@ static int bring(Arrival *a, const Digest *diff_id, const LayerStack *below, Err
 	_cleanup_err_ Err *of_fetch = NULL, *of_reader = NULL;
 	pthread_mutex_init(&a->mutex, NULL);
 	pthread_cond_init(&a->changed, NULL);
-	a->prefix = a->fetched;
+	a->prefix = a->missing->len ? a->missing->items[0].at : a->layer->size;
 	Job *job = thread_start("arrival", fetch, a);
-	int r = link_is_fast(a) ? read_through(a, &of_reader)
-				: layers_make_index(a->store, arrival_reader(a), a->layer, diff_id,
-					  below, &of_reader);
+	int r = !diff_id || link_is_fast(a) ? read_through(a, &of_reader)
+					    : layers_make_index(a->store, arrival_reader(a),
+						      a->layer, diff_id, below, &of_reader);
 	pthread_mutex_lock(&a->mutex);
 	a->unwanted = r < 0;
 	pthread_mutex_unlock(&a->mutex);
@@ -197,35 +197,37 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 {
 	_cleanup_(partial_blob_freep) PartialBlob *partial = NULL;
 	_cleanup_(index_freep) Index *index = NULL;
-	uint64_t prefix = 0;
-	ERR_SCOPE(err, "Layer %.19s", digest_str(&layer->digest).s);
+	ERR_SCOPE(err, "%s %.19s", diff_id ? "Layer" : "Blob", digest_str(&layer->digest).s);
 	if (!is_here(s, layer)) {
-		int r = store_partial_open(s, &layer->digest, &partial, &prefix, err);
+		int r = store_partial_open(s, &layer->digest, &partial, err);
 		if (r < 0)
 			return r;
 	}
 	if (is_here(s, layer)) /* always, or since another process was waited for */
-		return use == LAYER_KEPT ? 0 : layers_index(s, layer, diff_id, NULL, &index, err);
+		return use == LAYER_KEPT || !diff_id
+			? 0
+			: layers_index(s, layer, diff_id, NULL, &index, err);
 	for (;;) {
 		_cleanup_err_ Err *e = NULL;
-		uint64_t old = MIN(prefix, layer->size);
+		_cleanup_(spans_done) Spans missing = {0};
+		file_gaps(partial_blob_fd(partial), layer->size, &missing);
 		Arrival a = {.store = s,
 			.from = from,
 			.layer = layer,
 			.progress = progress,
 			.progress_id = progress_id,
 			.fd = partial_blob_fd(partial),
-			.fetched = old,
+			.missing = &missing,
 			.use = use,
 			.stop = stop};
 		if (bring(&a, diff_id, below, &e) == 0)
 			return partial_blob_commit(partial, layer->size, err);
 		bool wrong =
 			err_is(e, ERR_DIGEST) || err_is(e, ERR_CORRUPT) || err_is(e, ERR_LIMIT);
-		if (wrong && old > 0 && ftruncate(a.fd, 0) == 0) {
-			prefix = 0; /* the old part may be what was wrong */
-			continue;
-		}
+		bool old = missing.len &&
+			(missing.items[0].at > 0 || missing.items[0].end < layer->size);
+		if (wrong && old && ftruncate(a.fd, 0) == 0)
+			continue; /* the old part may be what was wrong */
 		if (wrong)
 			partial_blob_discard(partial);
 		return err_move(err, &e);
@@ -245,9 +247,8 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Dig
 	layer_stack_init(&below);
 	bool unpack =
 		use == LAYER_UNPACKED && diff_ids && stack_below(s, layers, diff_ids, i, &below);
-	int r = diff_ids ? arrive(s, from, layer, &diff_ids[i], use, unpack ? &below : NULL,
-				   io_stop, progress, id, &e)
-			 : blob_arrive(s, from, layer, &e);
+	int r = arrive(s, from, layer, diff_ids ? &diff_ids[i] : NULL, use, unpack ? &below : NULL,
+		io_stop, progress, id, &e);
 	layer_stack_done(&below);
 	if (r < 0 && io_stop)
 		__atomic_store_n(io_stop, true, __ATOMIC_RELAXED);
@@ -260,13 +261,8 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Dig
 	return err_move(err, &e);
 }
 
-int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Err **err)
+int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Progress *progress,
+	unsigned progress_id, Err **err)
 {
-	_cleanup_(blob_writer_freep) BlobWriter *writer = NULL;
-	if (is_here(s, blob))
-		return 0;
-	int r = store_blob_begin(s, &writer, err);
-	if (r == 0)
-		r = repository_blob_get(from, blob, 0, blob_writer_stream(writer), err);
-	return r < 0 ? r : blob_writer_commit(writer, &blob->digest, blob->size, NULL, NULL, err);
+	return arrive(s, from, blob, NULL, LAYER_KEPT, NULL, NULL, progress, progress_id, err);
 }

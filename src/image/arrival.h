@@ -18,5 +18,6 @@ typedef enum LayerUse {
  * without one another: the first one that fails sets it, and the others end (ERR_CANCELLED); what came of them stays. */
 int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Digest *diff_ids,
 	size_t i, LayerUse use, bool *io_stop, Progress *progress, Err **err) _warn_unused_;
-/* A small blob, told to nobody. */
-int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Err **err) _warn_unused_;
+/* Any blob, as part of something whose states are told already; progress may be NULL. */
+int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Progress *progress,
+	unsigned progress_id, Err **err) _warn_unused_;

@@ -86,6 +86,18 @@ static bool is_image(const Manifest *m)
 	return true;
 }
 
+/* A name that stands for one image is that image, whatever is asked for. */
+static void check_platform(const Pull *p, const ImageConfig *config)
+{
+	const PullOptions *o = p->options;
+	if (!o->platform || platform_match(o->platform, &config->platform))
+		return;
+	_cleanup_free_ char *wanted = platform_format(o->platform),
+			    *have = platform_format(&config->platform);
+	progress_warn(
+		o->progress, NULL, 0, "the image is for %s, there is none for %s", have, wanted);
+}
+
 static int pull_manifest(Pull *p, const Descriptor *d, Str bytes, Err **err)
 {
 	_cleanup_(manifest_done) Manifest m = {0};
@@ -100,7 +112,7 @@ static int pull_manifest(Pull *p, const Descriptor *d, Str bytes, Err **err)
 		r = err_set(err, ERR_LIMIT, "the config of %s has %llu bytes, more than %u", name,
 			(unsigned long long)m.config.size, LIMIT_MANIFEST_SIZE);
 	if (r == 0)
-		r = blob_arrive(p->store, p->repository, &m.config, err);
+		r = blob_arrive(p->store, p->repository, &m.config, NULL, 0, err);
 	if (r < 0)
 		return r;
 	if (!is_image(&m))
@@ -111,6 +123,8 @@ static int pull_manifest(Pull *p, const Descriptor *d, Str bytes, Err **err)
 	if (r == 0 && config.diff_ids.len != m.layers.len)
 		r = err_set(err, ERR_CORRUPT, "config %s has %zu diff_ids for %zu layers",
 			digest_str(&m.config.digest).s, config.diff_ids.len, m.layers.len);
+	if (r == 0 && !p->options->all)
+		check_platform(p, &config);
 	return r < 0 || p->metadata ? r : pull_layers(p, &m, &config, err);
 }
 

@@ -233,7 +233,7 @@ static int copy_referrers(Copy *c, const Digest *subject, unsigned depth, Err **
 static int copy_tree(Copy *c, Descriptor *d, Buf *bytes, const char *to, unsigned depth, Err **err)
 {
 	_cleanup_(oci_document_done) OciDocument document = {0};
-	Digest before = d->digest;
+	Digest before = d->digest, named;
 	if (depth > MAX_DEPTH)
 		return err_set(err, ERR_LIMIT, "%s is nested too deeply", digest_str(&d->digest).s);
 	if (!to && map_has(&c->seen, str_of(digest_hex(&d->digest).s)))
@@ -243,6 +243,10 @@ static int copy_tree(Copy *c, Descriptor *d, Buf *bytes, const char *to, unsigne
 						   : 0;
 	if (r == 0)
 		r = oci_document_parse(buf_view(bytes), d->media_type, "manifest", &document, err);
+	if (r == 0 && to && digest_parse(str_of(to), &named, NULL) == 0 &&
+		!digest_eq(&named, &d->digest))
+		r = err_set(err, ERR_USAGE, "what is copied has the digest %s, not %s",
+			digest_str(&d->digest).s, to);
 	if (r == 0 && !document.is_index)
 		r = copy_blobs(c, &document, err);
 	if (r == 0)

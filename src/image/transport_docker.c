@@ -5,6 +5,7 @@
 
 #include "image/transfer.h"
 #include "image/transport_int.h"
+#include "oci/document.h"
 
 /* ---- as a source ---- */
 
@@ -61,12 +62,25 @@ static int put_blob(Transport *t, const Descriptor *d, Transport *source, unsign
 	return transport_put_blob(((DockerTarget *)t)->store, d, source, progress_id, ret, err);
 }
 
+static int check_image(const Descriptor *d, Str bytes, Err **err)
+{
+	_cleanup_(oci_document_done) OciDocument document = {0};
+	int r = oci_document_parse(bytes, d->media_type, "manifest", &document, err);
+	if (r < 0 || document.is_index || store_config_is_image(&document.config))
+		return r;
+	return err_set(err, ERR_UNSUPPORTED,
+		"%s is no image, but an artifact: a docker-archive has images only",
+		digest_str(&d->digest).s);
+}
+
 static int put_manifest(Transport *t, const char *target, const Descriptor *d, Str bytes, Err **err)
 {
 	DockerTarget *k = (DockerTarget *)t;
 	Reference ref = {0};
 	Digest digest;
-	int r = transport_put_manifest(k->store, NULL, d, bytes, err);
+	int r = target ? check_image(d, bytes, err) : 0;
+	if (r == 0)
+		r = transport_put_manifest(k->store, NULL, d, bytes, err);
 	if (r < 0 || !target)
 		return r;
 	NamedImage *image = vec_add(&k->images);

@@ -48,5 +48,5 @@ typedef struct ArchiveFile {
 int archive_file_open(const char *path, ArchiveFile *ret, Err **err) _warn_unused_;
 int archive_file_commit(ArchiveFile *f, Err **err) _warn_unused_;
 void archive_file_done(ArchiveFile *f);
-/* For a registry's target: the repository of a source that is one, of whatever host; else NULL. */
-const Repository *transport_repository(const Transport *t);
+/* For a target: the repository of a source that is one, of whatever host; else NULL. */
+Repository *transport_repository(const Transport *t);

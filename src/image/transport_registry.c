@@ -174,7 +174,7 @@ int transport_registry_open(
 	return 0;
 }
 
-const Repository *transport_repository(const Transport *t)
+Repository *transport_repository(const Transport *t)
 {
 	return t->ops == &ops ? ((const RegistryTransport *)t)->repository : NULL;
 }

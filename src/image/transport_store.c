@@ -1,5 +1,6 @@
 /* The store as one end of a copy. */
 #include "base/limits.h"
+#include "image/arrival.h"
 #include "image/ingest.h"
 #include "image/transport_int.h"
 #include "oci/document.h"
@@ -140,12 +141,15 @@ static int put_blob(Transport *t, const Descriptor *d, Transport *source, unsign
 	BlobOutcome *ret, Err **err)
 {
 	Store *s = t->context->store;
+	Repository *from = transport_repository(source);
 	Reader *raw = NULL;
 	uint64_t size = 0;
 	*ret = BLOB_KNOWN;
 	if (store_blob_has(s, &d->digest, &size) && size == d->size)
 		return 0;
 	*ret = BLOB_UPLOADED;
+	if (from) /* what came before an interruption is not fetched again */
+		return blob_arrive(s, from, d, t->context->progress, progress_id, err);
 	int r = transport_blob(source, d, 0, &raw, err);
 	if (r < 0)
 		return r;
@@ -233,6 +237,11 @@ int transport_store_open(
 	};
 	Reference ref = {0};
 	int r = reference_parse(str_of(name), &ref, use == TRANSPORT_TARGET ? err : NULL);
+	if (r == 0 && use == TRANSPORT_TARGET && ref.has_digest) {
+		reference_done(&ref);
+		r = err_set(
+			err, ERR_USAGE, "'%s' has a digest: names of the store have a tag", name);
+	}
 	if (r < 0 && use == TRANSPORT_TARGET)
 		return r;
 	StoreTransport *t = xnew(StoreTransport);

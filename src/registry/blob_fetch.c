@@ -1,5 +1,5 @@
 /*
- * A big blob over as many connections as make it faster. One begins with all of it. After a while a second is added
+ * A big blob over as many connections as make it faster. One begins with all that is missing. After a while a second is added
  * and, as long as another one makes the whole faster, a third … From then on each takes the next chunk that nobody has,
  * by closed ranges, so that connections are used again.
  */
@@ -29,10 +29,6 @@ typedef struct Stream {
 	RangeAnswer answer;
 } Stream;
 
-typedef struct Orphan {
-	uint64_t at, end;
-} Orphan;
-
 struct Fetch {
 	Repository *repository;
 	const Descriptor *blob;
@@ -42,8 +38,8 @@ struct Fetch {
 	pthread_mutex_t mutex; /* of all that follows */
 	Stream streams[MAX_STREAMS];
 	unsigned n_streams;
-	VEC(Orphan) orphans; /* given up by a stream */
-	uint64_t cursor;     /* nobody works on what is behind it */
+	Spans orphans;   /* given up by a stream, or gaps that an earlier run left */
+	uint64_t cursor; /* nobody works on what is behind it */
 	uint64_t received;
 	bool settled; /* no more streams */
 	bool failed;
@@ -76,9 +72,12 @@ static bool take_work(Fetch *f, Stream *s)
 	if (f->failed)
 		return false;
 	if (f->orphans.len) {
-		Orphan o = vec_pop(&f->orphans);
-		s->at = o.at;
-		s->end = o.end;
+		Span *first = f->orphans.items; /* whoever reads waits for that */
+		vec_foreach (&f->orphans, o)
+			first = o->at < first->at ? o : first;
+		s->at = first->at;
+		s->end = first->end;
+		*first = vec_pop(&f->orphans);
 	} else if (f->cursor < f->blob->size) {
 		s->at = f->cursor;
 		s->end = f->cursor = MIN(f->cursor + CHUNK, f->blob->size);
@@ -113,7 +112,7 @@ static void measure(Fetch *f)
 	uint64_t speed = (f->received - f->window_received) * 1000 / (uint64_t)took;
 	uint64_t left = f->blob->size - MIN(f->cursor, f->blob->size);
 	if (f->n_streams == 1 && f->streams[0].working)
-		left = f->streams[0].end - f->streams[0].at;
+		left += f->streams[0].end - f->streams[0].at;
 	f->window_start = now;
 	f->window_received = f->received;
 	if (speed * 100 < f->last_speed * (100 + GAIN_PERCENT) || f->n_streams == MAX_STREAMS ||
@@ -125,15 +124,17 @@ static void measure(Fetch *f)
 	add_stream(f);
 }
 
-/* A server without ranges: the first stream, which began with everything, gets back what it gave away. */
+/* A server without ranges: the first stream takes everything, what it gave away as well. */
 static void no_ranges(Fetch *f, Stream *s)
 {
+	Stream *first = &f->streams[0];
 	f->settled = true;
-	if (s == &f->streams[0] || f->n_streams != 2 || !f->streams[0].working)
+	if (f->n_streams > (s == first ? 1 : 2) || !first->working)
 		return;
-	s->working = false;
+	if (s != first)
+		s->working = false;
 	vec_clear(&f->orphans);
-	f->streams[0].end = f->cursor = f->blob->size;
+	first->end = f->cursor = f->blob->size;
 }
 
 static int stream_write(Writer *w, const void *buf, size_t len, Err **err)
@@ -143,7 +144,7 @@ static int stream_write(Writer *w, const void *buf, size_t len, Err **err)
 	const char *data = buf;
 	size_t skip = (size_t)MIN(s->answer.skip, (uint64_t)len);
 	pthread_mutex_lock(&f->mutex);
-	if (s->answer.whole && s != &f->streams[0])
+	if (s->answer.whole)
 		no_ranges(f, s);
 	bool stop = f->failed || !s->working;
 	size_t room = stop ? 0 : (size_t)MIN(s->end - s->at, (uint64_t)len - skip);
@@ -192,9 +193,13 @@ static int work_from(Stream *s, const Endpoint *e, Err **err)
 			f->repository, e, &f->blob->digest, &s->answer, &s->writer, &why);
 		pthread_mutex_lock(&f->mutex);
 		bool complete = s->at == s->end || (s->cut_short && !s->working);
+		/* it ended where its work did, and has been given more since */
+		bool more = s->cut_short && s->working && !f->failed;
 		pthread_mutex_unlock(&f->mutex);
 		if (complete)
 			return 0;
+		if (more)
+			continue;
 		if (r == 0) {
 			s->answer.may_pass = true;
 			r = err_set(&why, ERR_DIGEST, "the server sends %llu of %llu bytes",
@@ -247,7 +252,7 @@ static int run_stream(void *arg, Err **err _unused_)
 		if (!first && f->n_streams > 1 && !err_is(e, ERR_CANCELLED) && !f->failed) {
 			/* the others go on without this one */
 			log_debug("registry", "%s; one connection less", e->message);
-			*(Orphan *)vec_add(&f->orphans) = (Orphan){s->at, s->end};
+			vec_push(&f->orphans, ((Span){s->at, s->end}));
 			s->working = false;
 			f->settled = true;
 			break;
@@ -261,11 +266,24 @@ static int run_stream(void *arg, Err **err _unused_)
 	return 0;
 }
 
-int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, uint64_t *io_prefix,
+/* The first piece is the first stream's; the others are orphans, but the last, which may be long, is for all. */
+static void share_out(Fetch *f, const Spans *missing)
+{
+	Stream *first = &f->streams[0];
+	const Span *last = vec_last(missing);
+	first->at = missing->items[0].at;
+	first->end = missing->items[0].end;
+	first->working = true;
+	f->cursor = missing->len > 1 && last->end == f->blob->size ? last->at : f->blob->size;
+	for (size_t i = 1; i < missing->len && missing->items[i].at < f->cursor; i++)
+		vec_push(&f->orphans, missing->items[i]);
+}
+
+int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, const Spans *missing,
 	bool (*grown)(void *arg, uint64_t prefix), void *arg, Err **err)
 {
 	static const WriterOps ops = {stream_write, stream_finish, stream_free};
-	if (*io_prefix >= d->size)
+	if (missing->len == 0)
 		return 0;
 	Fetch f = {.repository = p,
 		.blob = d,
@@ -273,11 +291,10 @@ int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, uint64_t *
 		.grown = grown,
 		.arg = arg,
 		.n_streams = 1,
-		.cursor = d->size,
 		.window_start = now_ms()};
 	pthread_mutex_init(&f.mutex, NULL);
-	f.streams[0] = (Stream){
-		.writer = {&ops}, .fetch = &f, .at = *io_prefix, .end = d->size, .working = true};
+	f.streams[0] = (Stream){.writer = {&ops}, .fetch = &f};
+	share_out(&f, missing);
 	(void)run_stream(&f.streams[0], NULL);
 	for (unsigned i = 1; i < MAX_STREAMS; i++) {
 		pthread_mutex_lock(&f.mutex);
@@ -288,7 +305,6 @@ int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, uint64_t *
 	}
 	while (!f.failed && f.orphans.len) /* what the last of the others left */
 		(void)run_stream(&f.streams[0], NULL);
-	*io_prefix = prefix_of(&f);
 	vec_done(&f.orphans);
 	pthread_mutex_destroy(&f.mutex);
 	return err_move(err, &f.error);

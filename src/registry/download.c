@@ -23,7 +23,7 @@ static int range_on_head(void *arg, long status, const StrVec *headers, Err **er
 	a->skip = 0;
 	if (status == 200) {
 		a->skip = a->from; /* the server sends all of it */
-		a->whole = true;
+		a->whole = a->from > 0 || a->end < a->size;
 	}
 	if (status != 206)
 		return 0;
@@ -34,6 +34,7 @@ static int range_on_head(void *arg, long status, const StrVec *headers, Err **er
 		str_cut(&text, '-', &first) && str_to_u64(first, UINT64_MAX, &start, NULL) == 0 &&
 		start == a->from)
 		return 0;
+	a->astray = true;
 	return err_set(err, ERR_CORRUPT,
 		"the server was asked for byte %llu on and answers with '%s'",
 		(unsigned long long)a->from, range ? range : "nothing that says where it begins");
@@ -64,16 +65,17 @@ int range_call(Repository *p, const Endpoint *e, const Digest *digest, RangeAnsw
 	_cleanup_(http_response_done) HttpResponse answer = {0};
 	_cleanup_free_ char *path = xasprintf("/blobs/%s", digest_str(digest).s);
 	_cleanup_free_ char *what = xasprintf("blob %s", digest_str(digest).s);
-	int r = range_get(p, e, path, a, true, sink, &answer, err);
-	if (r == 0 && answer.status == 416 &&
-		a->from > 0) { /* then all of it, or it never goes on */
-		http_response_done(&answer);
-		r = range_get(p, e, path, a, false, sink, &answer, err);
+	_cleanup_err_ Err *why = NULL;
+	int r = range_get(p, e, path, a, true, sink, &answer, &why);
+	if (a->from > 0 && (a->astray || (r == 0 && answer.status == 416))) {
+		http_response_done(&answer); /* then all of it, or it never goes on */
+		why = err_free(why);
+		r = range_get(p, e, path, a, false, sink, &answer, &why);
 	}
 	a->retry_after = -1;
-	a->may_pass = r < 0 && err && http_fault_passes(*err) && !endpoint_is_absent(p, e);
+	a->may_pass = r < 0 && http_fault_passes(why) && !endpoint_is_absent(p, e);
 	if (r < 0 || (answer.status >= 200 && answer.status < 300))
-		return r;
+		return err_move(err, &why);
 	a->retry_after = answer_retry_after(p->registry, e, &answer);
 	a->may_pass = retry_status(answer.status);
 	return answer_error(e, &answer, what, err);

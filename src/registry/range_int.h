@@ -6,7 +6,8 @@
 typedef struct RangeAnswer {
 	uint64_t from, end, size; /* asked for: bytes [from, end) of size */
 	uint64_t skip;            /* bytes that come first and were not asked for */
-	bool whole;               /* the server knows no ranges and sends all */
+	bool whole;               /* the server sends all, though it was asked for a range */
+	bool astray;              /* it answered with another range */
 	bool may_pass;            /* it failed, but may work the next time */
 	int retry_after;          /* seconds, -1: not said */
 } RangeAnswer;

@@ -69,15 +69,25 @@ static char *answer_type(const HttpResponse *answer)
 }
 
 /* The type inside the document, where the server does not say a usable one. */
-static char *document_type(Str text)
+static int document_type(Str text, char **io_type, Err **err)
 {
 	_cleanup_json_ json_t *json = NULL;
+	if (media_type_is_manifest(*io_type) || media_type_is_index(*io_type))
+		return 0;
 	if (json_parse(text, LIMIT_MANIFEST_SIZE, "manifest", &json, NULL) < 0)
-		return NULL;
+		return err_set(err, ERR_CORRUPT, "the server's answer is no manifest");
 	const char *type = json_string_value(json_object_get(json, "mediaType"));
-	if (type)
-		return xstrdup(type);
-	return xstrdup(json_object_get(json, "manifests") ? MT_OCI_INDEX : MT_OCI_MANIFEST);
+	if (!type && json_object_get(json, "fsLayers")) {
+		err_set(err, ERR_UNSUPPORTED,
+			"the manifest is of Docker's schema 1, which nothing has made since 2017");
+		err_hint(err, "pushed again with a docker or skopeo of today it becomes another");
+		return -ERR_UNSUPPORTED;
+	}
+	free(*io_type);
+	*io_type = xstrdup(type                              ? type
+			: json_object_get(json, "manifests") ? MT_OCI_INDEX
+							     : MT_OCI_MANIFEST);
+	return 0;
 }
 
 /* The answer's body goes to ret_bytes. */
@@ -88,22 +98,16 @@ static int read_manifest(
 	Descriptor d = {.media_type = answer_type(answer), .size = answer->body.len};
 	const char *header = http_header(answer, "docker-content-digest");
 	digest_of(answer->body.ptr, answer->body.len, &d.digest);
-	int r = 0;
-	if (is_digest(target, &wanted) && !digest_eq(&wanted, &d.digest))
+	/* first of all: the digests that go with schema 1 are of something else than the bytes */
+	int r = document_type(buf_view(&answer->body), &d.media_type, err);
+	if (r == 0 && is_digest(target, &wanted) && !digest_eq(&wanted, &d.digest))
 		r = err_set(err, ERR_DIGEST, "the server's manifest has the digest %s, not %s",
 			digest_str(&d.digest).s, target);
-	else if (header && digest_parse(str_of(header), &told, NULL) == 0 &&
+	else if (r == 0 && header && digest_parse(str_of(header), &told, NULL) == 0 &&
 		!digest_eq(&told, &d.digest))
 		r = err_set(err, ERR_DIGEST,
 			"the server says that the manifest is %s, but it is %s", header,
 			digest_str(&d.digest).s);
-	if (r == 0 && !media_type_is_manifest(d.media_type) && !media_type_is_index(d.media_type)) {
-		char *real = document_type(buf_view(&answer->body));
-		free(d.media_type);
-		d.media_type = real;
-		if (!real)
-			r = err_set(err, ERR_CORRUPT, "the server's answer is no manifest");
-	}
 	if (r < 0) {
 		free(d.media_type);
 		return r;

@@ -8,6 +8,7 @@
 #include "oci/manifest.h"
 #include "oci/reference.h"
 #include "registry/settings.h"
+#include "sys/gaps.h"
 
 typedef struct Registry Registry; /* one a run: connections, tokens, what is known of hosts */
 /* settings is borrowed for its life. progress (may be NULL): warnings, retries, rate limits. */
@@ -45,11 +46,11 @@ int repository_blob_size(Repository *p, const Digest *d, uint64_t *ret_size, Err
 int repository_blob_get(Repository *p, const Descriptor *d, uint64_t from, Writer *sink, Err **err)
 	_warn_unused_;
 /*
- * A big blob into fd (at its offsets), from where *io_prefix ends, on as many connections as make it faster. `grown` is
- * told, from any thread, how many bytes from the start are there without a gap; when it returns false the rest is not wanted (ERR_CANCELLED). On failure *io_prefix says how far
- * that is: the next run continues there.
+ * What is missing of a big blob (in order) into fd (at its offsets), on as many connections as make it faster. `grown` is
+ * told, from any thread, how many bytes from the start are there without a gap; when it returns false the rest is not
+ * wanted (ERR_CANCELLED).
  */
-int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, uint64_t *io_prefix,
+int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, const Spans *missing,
 	bool (*grown)(void *arg, uint64_t prefix), void *arg, Err **err) _warn_unused_;
 /* from (may be NULL): a repository of the same host that may have it: mounted if so (*ret_mounted). */
 typedef struct BlobUpload {

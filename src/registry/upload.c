@@ -174,6 +174,10 @@ static int send_all(Upload *u, Err **err)
 			return err_move(err, &why);
 		if (u->location)
 			ask_status(u);
+		/* it may have been closed, and only the answer got lost */
+		if (!u->location &&
+			repository_blob_ask(u->repository, u->blob->digest, NULL, NULL) > 0)
+			return 0;
 		if (u->at > before + PROGRESS_BYTES)
 			u->tries = 0;
 		if (++u->tries >= RETRY_MAX_TRIES)

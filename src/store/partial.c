@@ -1,6 +1,6 @@
 /*
  * A blob that is still arriving: tmp/partial-<hex>, under the lock partial-<hex>. Its bytes may come in any order; what
- * was never written is a hole of the file, so that another process sees how far the first unbroken piece goes.
+ * was never written is a hole of the file, so that another process sees what is missing (sys/gaps.h).
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,8 +10,6 @@
 #include "store/store_int.h"
 #include "sys/lock.h"
 
-#define GRAIN (64u << 10) /* the last block before a hole may be written in part */
-
 struct PartialBlob {
 	Store *store;
 	Digest digest;
@@ -19,19 +17,7 @@ struct PartialBlob {
 	int fd, lock;
 };
 
-/* Bytes from the start without a hole, as far as that can be told. */
-static uint64_t unbroken(int fd)
-{
-	struct stat st;
-	off_t hole = lseek(fd, 0, SEEK_HOLE);
-	if (hole <= 0 || fstat(fd, &st) < 0)
-		return 0;
-	uint64_t sure = (uint64_t)MIN(hole, st.st_size) / GRAIN;
-	return sure > 1 ? (sure - 1) * GRAIN : 0;
-}
-
-int store_partial_open(
-	Store *s, const Digest *d, PartialBlob **ret, uint64_t *ret_prefix, Err **err)
+int store_partial_open(Store *s, const Digest *d, PartialBlob **ret, Err **err)
 {
 	_cleanup_(partial_blob_freep) PartialBlob *p = xnew(PartialBlob);
 	_cleanup_free_ char *lock = xasprintf("locks/partial-%s", digest_hex(d).s);
@@ -48,7 +34,6 @@ int store_partial_open(
 	p->fd = openat(s->fd, p->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (p->fd < 0)
 		return err_sys(err, "create '%s'", p->name);
-	*ret_prefix = unbroken(p->fd);
 	*ret = TAKE_PTR(p);
 	return 0;
 }

@@ -59,9 +59,7 @@ int store_blob_read(Store *s, const Digest *d, size_t max, Buf *ret, Err **err) 
 /* A blob that arrives in pieces and perhaps over several runs. Two processes that want the same wait for one another:
  * look whether it is in the store after the return. */
 typedef struct PartialBlob PartialBlob;
-/* *ret_prefix: so many bytes from its start are there from an earlier time (to be hashed like the rest). */
-int store_partial_open(Store *s, const Digest *d, PartialBlob **ret, uint64_t *ret_prefix,
-	Err **err) _warn_unused_;
+int store_partial_open(Store *s, const Digest *d, PartialBlob **ret, Err **err) _warn_unused_;
 int partial_blob_fd(const PartialBlob *p); /* borrowed; for reading and writing at offsets */
 /* The caller has verified content and size. */
 int partial_blob_commit(PartialBlob *p, uint64_t size, Err **err) _warn_unused_;

@@ -172,6 +172,35 @@ def test_what_is_wrong_does_not_land(cruet, source, tmp_path):
     cruet.fails(7, "copy", f"oci:{tmp_path}/bad:1", "local:1")
 
 
+def test_a_target_with_another_digest(cruet, source, registry, tmp_path):
+    """Nothing is put where something else is named."""
+    _, name, index, manifests = source
+    right, wrong = f"{registry.host}/named/app@{digest(index)}", f"{registry.host}/named/app:1@{digest(manifests[0])}"
+    assert digest(index) in cruet.fails(2, "copy", f"docker://{name}:1", f"docker://{wrong}")
+    assert "NAME_UNKNOWN" in cruet.fails(7, "ls", f"{registry.host}/named/app")
+    cruet.fails(2, "copy", "--compression", "zstd", f"docker://{name}:1", f"docker://{right}")
+    cruet.fails(2, "copy", f"docker://{name}:1", f"local:1@{digest(manifests[0])}")
+    cruet.run("copy", f"docker://{name}:1", f"docker://{right}")
+    cruet.run("copy", "--platform", "linux/amd64", f"docker://{name}:1", f"docker://{wrong}")
+    assert inspect(f"docker://{right}") == index
+
+
+def test_artifacts_are_no_docker_archives(cruet, server, tmp_path):
+    repo = Repo(server, "team/chart")
+    chart, config = b"a chart", b'{"name": "chart"}'
+    for blob in (chart, config):
+        repo.blob(blob)
+    content, done = repo.manifest(text(image_manifest(config, [chart], config_type="application/vnd.cncf.helm.config.v1+json",
+                                                      layer_type="application/vnd.cncf.helm.chart.content.v1.tar+gzip")), "1")
+    assert done.status == 201
+    name = f"docker://{server.host}/team/chart:1"
+    assert "artifact" in cruet.fails(11, "copy", name, f"docker-archive:{tmp_path}/x.tar:chart:1")
+    assert not (tmp_path / "x.tar").exists()
+    cruet.run("copy", name, f"oci-archive:{tmp_path}/x.tar:1")
+    cruet.run("copy", f"oci-archive:{tmp_path}/x.tar:1", f"docker://{server.host}/other/chart:2")
+    assert inspect(f"docker://{server.host}/other/chart:2") == content
+
+
 def test_the_store_both_ways(based, server, tmp_path):
     wanted = based.digest("base")
     based.run("copy", "base", f"docker://{server.host}/x/base:1")

@@ -13,7 +13,8 @@ import pytest
 
 import conftest
 from conftest import Cruet, write
-from fault_registry import REPO, FaultRegistry, Image, digest
+from fault_registry import OCI_MANIFEST, REPO, FaultRegistry, Image, descriptor, digest, text
+from serving import OCI_EMPTY
 
 TRIES = 5
 NOW = ("Retry-After", "0")
@@ -193,7 +194,26 @@ def test_a_cut_blob_goes_on(cruet, registry, ranges):
     cruet.sound()
 
 
-@pytest.mark.parametrize("change", [{"status": 416}, {"headers": [("Content-Range", "bytes 7-8/9")]}, {"headers": [("Content-Range", None)]}])
+WRONG_RANGES = [{"status": 416}, {"headers": [("Content-Range", "bytes 7-8/9")]}, {"headers": [("Content-Range", None)]}]
+
+
+@pytest.mark.parametrize("change", WRONG_RANGES)
+def test_wrong_ranges_within_a_run(cruet, registry, other, change):
+    """Into the store, and passed on to another registry."""
+    image = Image(300000)
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    for r, target in ((registry, "fetched:1"), (registry, f"docker://{other.host}/team/copy:1")):
+        r.requests.clear()
+        r.fault("GET", layer, cut=100000)
+        r.fault("GET", layer, **change)
+        cruet.run("copy", f"docker://{name}", target)
+        assert r.ranges_of(layer) == [None, "bytes=100000-", None]
+    assert whole(other, image)
+    cruet.sound()
+
+
+@pytest.mark.parametrize("change", WRONG_RANGES)
 def test_a_server_with_wrong_ranges_sends_all_of_it(cruet, registry, started, change):
     image = Image(3000000)
     name = registry.add(image)
@@ -209,7 +229,8 @@ def test_a_server_with_wrong_ranges_sends_all_of_it(cruet, registry, started, ch
     cruet.sound()
 
 
-@pytest.mark.parametrize("change", [{}, {"cut": 1000000}, {"status": 500}, {"status": 503, "times": 5, "headers": [NOW]}, {"ranges": False}])
+@pytest.mark.parametrize("change", [{}, {"cut": 1000000}, {"status": 500}, {"status": 503, "times": 5, "headers": [NOW]}, {"ranges": False},
+                                    {"headers": [("Content-Range", "bytes 7-8/9")]}])
 def test_several_connections(cruet, registry, change):
     """What happens to one of them does not end the others."""
     image = Image(layers=[gzip.compress(tar_of_noise(30000000), 0)])
@@ -246,22 +267,98 @@ def wait_for_bytes(path, size):
     raise AssertionError(f"{path} does not grow")
 
 
+@pytest.mark.parametrize("verb", [["pull"], ["copy", "--referrers"]])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_the_next_run_goes_on(cruet, registry, started, how):
+def test_the_next_run_goes_on(cruet, registry, started, how, verb):
     image = Image(3000000)
     name = registry.add(image)
     registry.fault("GET", digest(image.layers[0]), hang=2000000)
-    running = started("pull", name)
+    args = [*verb, name] if verb == ["pull"] else [*verb, f"docker://{name}", "copied:1"]
+    running = started(*args)
     wait_for_bytes(partial(cruet, image), 2000000)
     running.send_signal(how)
     _, told = running.communicate(timeout=5)
     assert running.returncode == (130 if how == signal.SIGINT else -how)
     assert len(errors(told.decode())) == (how == signal.SIGINT)
     assert partial(cruet, image).exists() and cruet.json("images") == []
-    cruet.run("pull", name)
+    cruet.run(*args)
     start = int(registry.ranges_of(digest(image.layers[0]))[1].removeprefix("bytes=").removesuffix("-"))
     assert 2000000 - 3 * 65536 <= start <= 2000000
     assert not partial(cruet, image).exists()
+    cruet.sound()
+
+
+def test_the_next_run_goes_on_with_artifacts(cruet, registry, started):
+    """What is no layer is big, too; and empty."""
+    blobs = [random.Random(2).randbytes(3000000), b"", b"{}"]
+    registry.blobs.update((digest(b), b) for b in blobs)
+    manifest = text({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": "application/x.model", "config": descriptor(blobs[2], OCI_EMPTY),
+                     "layers": [descriptor(b, "application/x.weights") for b in blobs[:2]]})
+    name = registry.add_manifest(manifest)
+    registry.fault("GET", digest(blobs[0]), hang=2000000)
+    running = started("pull", name)
+    path = cruet.root / "tmp" / f"partial-{digest(blobs[0]).split(':')[1]}"
+    wait_for_bytes(path, 2000000)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(5) == 130
+    registry.fault("GET", digest(blobs[0]), times=2, body=blobs[0][:-1] + b"?")
+    cruet.fails(6, "pull", name)
+    assert registry.ranges_of(digest(blobs[0]))[1].startswith("bytes=1")
+    for options in ([], ["--unpack"]):
+        cruet.run("pull", *options, name)
+    assert all((cruet.root / "blobs/sha256" / digest(b).split(":")[1]).read_bytes() == b for b in blobs)
+    cruet.sound()
+
+
+def test_the_next_run_fills_the_gaps(cruet, registry, started):
+    """Several connections have written; one of them was behind the others."""
+    image = Image(layers=[gzip.compress(tar_of_noise(40000000), 0)])
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    registry.fault("GET", layer, pace=(65536, 0.02))
+    running = started("pull", name)
+    for _ in range(400):
+        if len(registry.asked("GET", layer)) > 4:
+            break
+        time.sleep(0.025)
+    running.kill()
+    running.wait()
+    there = partial(cruet, image).stat().st_blocks * 512
+    before = len(registry.asked("GET", layer))
+    assert before > 4
+    cruet.run("pull", name)
+    size, asked, covered = len(image.layers[0]), 0, 0
+    for text in registry.ranges_of(layer)[before:]:
+        first, last = text.removeprefix("bytes=").split("-")
+        asked += int(last or size - 1) + 1 - int(first)
+        covered = max(covered, int(last or size - 1) + 1)
+    assert covered == size and asked < size - there + 16 * 65536
+    cruet.sound()
+
+
+@pytest.mark.parametrize("change", [{"ranges": False}, {"status": 416}, {"body": None}])
+def test_gaps_that_are_not_filled(cruet, registry, started, change):
+    """By a server that has no ranges any more, or where what is there is wrong: all of it is fetched."""
+    image = Image(layers=[gzip.compress(tar_of_noise(4000000), 0)])
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    registry.fault("GET", layer, hang=10)
+    running = started("pull", name)
+    wait_for_bytes(partial(cruet, image), 10)
+    running.kill()
+    running.wait()
+    with open(partial(cruet, image), "r+b") as part:
+        for start, end in ((0, 900000), (1500000, 2500000), (3000000, 3300000)):
+            part.seek(start)
+            part.write(image.layers[0][start:end] if "body" not in change else b"?" * (end - start))
+    if "ranges" in change:
+        registry.ranges = False
+    elif "status" in change:
+        registry.fault("GET", layer, **change)
+    cruet.run("pull", name)
+    asked = registry.ranges_of(layer)[1:]
+    assert asked[-1] is None or "ranges" in change
+    assert "body" in change or len(asked) == (1 if "ranges" in change else 2)
     cruet.sound()
 
 
@@ -361,6 +458,21 @@ def test_a_lost_upload_begins_anew(cruet, registry, status):
     assert whole(registry, image)
 
 
+@pytest.mark.parametrize("size", [5000, BIG])
+def test_an_upload_whose_end_is_not_heard_of(cruet, registry, size):
+    """The server has closed it and forgotten it: nothing is sent again."""
+    image = Image(size)
+    name = to_push(cruet, registry, image)
+
+    def lose(q):
+        registry.uploads.pop(q.path.split("?")[0].rsplit("/", 1)[-1])
+        return b""
+    registry.fault("PUT", "/uploads/.*" + digest(image.layers[0]).split(":")[1], raw=lose)
+    cruet.run("push", name)
+    assert whole(registry, image)
+    assert sum(q.sent for q in registry.asked(pattern="/uploads/")) == len(image.layers[0]) + len(image.config)
+
+
 def test_a_server_may_work_before_it_closes_an_upload(cruet, registry):
     image = Image(BIG)
     name = to_push(cruet, registry, image)
@@ -453,6 +565,13 @@ def test_rate_limits_are_told(cruet, registry):
     assert told.count(f"warning: {registry.host}: 7 of 100 requests in 6h0m0s are left") == 1
     registry.fault("GET", "/manifests/", headers=[("RateLimit-Limit", "100;w=21600"), ("RateLimit-Remaining", "70;w=21600")])
     assert "warning" not in cruet.run("pull", "--progress", "plain", name).err
+
+
+def test_an_image_for_another_platform_is_told(cruet, registry):
+    name = registry.add(Image())
+    told = cruet.run("pull", "--progress", "plain", "--platform", "linux/s390x", name).err
+    assert told.count("warning: ") == 1 and "is for linux/amd64, there is none for linux/s390x" in told
+    assert "warning" not in cruet.run("pull", "--progress", "plain", "--platform", "linux/amd64", name).err
 
 
 def test_the_trace_has_no_secrets(cruet, registry, tmp_path):

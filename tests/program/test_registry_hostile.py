@@ -311,6 +311,16 @@ def test_lies_about_types(cruet, registry):
     sound(cruet)
 
 
+@pytest.mark.parametrize("media_type", ["application/vnd.docker.distribution.manifest.v1+prettyjws", "application/json"])
+def test_manifests_of_schema_1(cruet, registry, tmp_path, media_type):
+    """What a registry calls their digest is not that of their bytes."""
+    old = text({"schemaVersion": 1, "name": REPO, "tag": "1", "fsLayers": [{"blobSum": digest(b"x")}], "signatures": []})
+    name = registry.add_manifest(old, media_type=media_type)
+    registry.fault("GET", "/manifests/", times=None, headers=[("Docker-Content-Digest", digest(b"payload"))])
+    for args in (["pull", name], ["copy", f"docker://{name}", f"oci:{tmp_path}/x:1"], ["digest", name], ["pull", f"{registry.host}/{REPO}@{digest(old)}"]):
+        assert "schema 1" in refused(cruet, (11,), *args)
+
+
 # ---- where it sends us ----
 
 PUBLIC = "registry.example"
