@@ -241,7 +241,8 @@ static int run_stream(void *arg, Err **err _unused_)
 		int r = work(s, &e);
 		pthread_mutex_lock(&f->mutex);
 		if (r == 0) {
-			s->working = false;
+			/* no_ranges may have given it more just now */
+			s->working = s->working && s->at < s->end;
 			continue;
 		}
 		if (!first && f->n_streams > 1 && !err_is(e, ERR_CANCELLED) && !f->failed) {
