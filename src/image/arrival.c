@@ -160,9 +160,9 @@ static int bring(Arrival *a, const Digest *diff_id, const LayerStack *below, Err
 	pthread_cond_init(&a->changed, NULL);
 	a->prefix = a->fetched;
 	Job *job = thread_start("arrival", fetch, a);
-	int r = link_is_fast(a) ? read_through(a, &of_reader)
-				: layers_make_index(a->store, arrival_reader(a), a->layer, diff_id,
-					  below, &of_reader);
+	int r = !diff_id || link_is_fast(a) ? read_through(a, &of_reader)
+					    : layers_make_index(a->store, arrival_reader(a),
+						      a->layer, diff_id, below, &of_reader);
 	pthread_mutex_lock(&a->mutex);
 	a->unwanted = r < 0;
 	pthread_mutex_unlock(&a->mutex);
@@ -204,8 +204,13 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 		if (r < 0)
 			return r;
 	}
-	if (is_here(s, layer)) /* always, or since another process was waited for */
-		return use == LAYER_KEPT ? 0 : layers_index(s, layer, diff_id, NULL, &index, err);
+	if (is_here(s, layer)) { /* always, or since somebody else was waited for */
+		if (partial)
+			partial_blob_discard(partial);
+		return use == LAYER_KEPT || !diff_id
+			? 0
+			: layers_index(s, layer, diff_id, NULL, &index, err);
+	}
 	for (;;) {
 		_cleanup_err_ Err *e = NULL;
 		uint64_t old = MIN(prefix, layer->size);
@@ -245,9 +250,8 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Dig
 	layer_stack_init(&below);
 	bool unpack =
 		use == LAYER_UNPACKED && diff_ids && stack_below(s, layers, diff_ids, i, &below);
-	int r = diff_ids ? arrive(s, from, layer, &diff_ids[i], use, unpack ? &below : NULL,
-				   io_stop, progress, id, &e)
-			 : blob_arrive(s, from, layer, &e);
+	int r = arrive(s, from, layer, diff_ids ? &diff_ids[i] : NULL, use, unpack ? &below : NULL,
+		io_stop, progress, id, &e);
 	layer_stack_done(&below);
 	if (r < 0 && io_stop)
 		__atomic_store_n(io_stop, true, __ATOMIC_RELAXED);

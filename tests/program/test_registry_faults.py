@@ -13,7 +13,7 @@ import pytest
 
 import conftest
 from conftest import Cruet, write
-from fault_registry import REPO, FaultRegistry, Image, digest
+from fault_registry import OCI_CONFIG, REPO, FaultRegistry, Image, digest
 
 TRIES = 5
 NOW = ("Retry-After", "0")
@@ -247,8 +247,11 @@ def wait_for_bytes(path, size):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_the_next_run_goes_on(cruet, registry, started, how):
+@pytest.mark.parametrize("kind", [OCI_CONFIG, "application/x.model"])
+def test_the_next_run_goes_on(cruet, registry, started, how, kind):
     image = Image(3000000)
+    image.manifest = image.manifest.replace(OCI_CONFIG.encode(), kind.encode())
+    image.digest = digest(image.manifest)
     name = registry.add(image)
     registry.fault("GET", digest(image.layers[0]), hang=2000000)
     running = started("pull", name)
@@ -490,3 +493,15 @@ def test_two_processes_want_the_same(cruet, registry, started):
     assert [p.communicate(timeout=20)[0] and p.returncode for p in running] == [0, 0]
     assert len(registry.asked("GET", digest(image.layers[0]))) == 1
     Cruet(cruet.root).sound()
+
+
+def test_a_layer_that_comes_several_times(cruet, registry):
+    """Asked for once; those that waited for it leave nothing behind."""
+    layer, other = Image(300000, 100).layers
+    image = Image(layers=[layer, layer, other, layer])
+    cruet.run("pull", registry.add(image))
+    assert len(registry.asked("GET", digest(layer))) == 1
+    assert list(cruet.root.glob("tmp/*")) == []
+    assert cruet.json("gc")["LocksRemoved"] == len({layer, other})
+    assert list(cruet.root.glob("locks/*-*")) == []
+    cruet.sound()
