@@ -2,6 +2,7 @@
 import email.utils
 import gzip
 import io
+import os
 import pathlib
 import random
 import signal
@@ -505,3 +506,29 @@ def test_a_layer_that_comes_several_times(cruet, registry):
     assert cruet.json("gc")["LocksRemoved"] == len({layer, other})
     assert list(cruet.root.glob("locks/*-*")) == []
     cruet.sound()
+
+
+def test_few_threads(cruet, registry, broken):
+    """Without those that only make it faster it is slower; without the others it ends with one error."""
+    name = registry.add(Image(1000, 2000))
+    broken("clone3", "error=EAGAIN:when=1")
+    cruet.run("pull", "-q", name)
+    cruet.sound()
+    cruet.run("rmi", name)
+    cruet.run("gc")
+    broken("clone3", "error=EAGAIN")
+    assert cruet.fails(1, "pull", "-q", name) == "cruet: there are no more threads (see 'ulimit -u', pids.max of the cgroup)\n"
+    broken()
+    cruet.run("pull", "-q", name)
+    cruet.sound()
+
+
+def test_pulling_again_mends_what_the_power_cut_off(cruet, registry):
+    name = registry.add(Image(3000, 200000))
+    cruet.run("pull", "-q", "--unpack", name)
+    for path in (*cruet.root.glob("blobs/sha256/*"), *cruet.root.glob("layers/*/*")):
+        os.truncate(path, path.stat().st_size // 2)
+    assert cruet.run("gc", "--check", check=False).returncode == 6
+    cruet.run("pull", "-q", name)
+    cruet.sound()
+    cruet.run("export", "-o", "/dev/null", name)
