@@ -216,18 +216,27 @@ static void *own_thread(void *arg)
 	return NULL;
 }
 
-Job *thread_start(const char *name, JobFn fn, void *arg)
+Job *thread_try(const char *name, JobFn fn, void *arg)
 {
 	Job *job = job_new(NULL, fn, arg);
 	for (size_t i = 0; i + 1 < sizeof(job->name) && name[i]; i++)
 		job->name[i] = name[i];
 	atomic_store(&job->state, JOB_RUNNING);
-	if (start_thread(&job->thread, own_thread, job) != 0) {
-		/* Whoever holds the other end of the ring would wait for ever. */
-		fputs("cruet: out of threads\n", stderr);
-		abort();
-	}
-	return job;
+	if (start_thread(&job->thread, own_thread, job) == 0)
+		return job;
+	free(job);
+	return NULL;
+}
+
+Job *thread_start(const char *name, JobFn fn, void *arg)
+{
+	Job *job = thread_try(name, fn, arg);
+	if (job)
+		return job;
+	/* Whoever holds the other end of the ring would wait for ever. */
+	fputs("cruet: there are no more threads (see 'ulimit -u', pids.max of the cgroup)\n",
+		stderr);
+	_exit(1);
 }
 
 /* ---- one after the other, several at a time ---- */
@@ -273,10 +282,11 @@ int threads_each(size_t n, unsigned at_once, EachFn fn, void *arg, Err **err)
 	_cleanup_free_ Job **jobs = xnew_n(Job *, others + 1);
 	pthread_mutex_init(&e.mutex, NULL);
 	for (size_t i = 0; i < others; i++)
-		jobs[i] = thread_start("each", each_loop, &e);
+		jobs[i] = thread_try("each", each_loop, &e);
 	(void)each_loop(&e, NULL);
 	for (size_t i = 0; i < others; i++)
-		(void)job_wait(jobs[i], NULL);
+		if (jobs[i])
+			(void)job_wait(jobs[i], NULL);
 	pthread_mutex_destroy(&e.mutex);
 	return err_move(err, &e.error);
 }

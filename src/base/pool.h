@@ -25,8 +25,10 @@ bool job_done(const Job *job); /* without waiting */
 /* A dedicated thread outside the pool, for a stage that may block on a Ring (pool jobs must not
  * do that: what fills the Ring may never get a worker). Same Job interface: job_wait joins it. */
 Job *thread_start(const char *name, JobFn fn, void *arg);
+/* NULL when there are no more threads, where it goes without; thread_start ends the program then. */
+Job *thread_try(const char *name, JobFn fn, void *arg);
 
-/* fn(arg, i) for each i below n, at_once of them at a time on threads of their own (they may block). The first failure
+/* fn(arg, i) for each i below n, up to at_once of them at a time on threads of their own (they may block). The first failure
  * stops what has not begun, and is returned (one of ERR_CANCELLED only when there is no other). */
 typedef int (*EachFn)(void *arg, size_t i, Err **err);
 int threads_each(size_t n, unsigned at_once, EachFn fn, void *arg, Err **err) _warn_unused_;

@@ -72,7 +72,6 @@ static int pull_one(CopyRun *run, const char *from, const char *to, Descriptor *
 	const TransportContext *c = &run->source_context;
 	_cleanup_free_ char *text = NULL, *as = NULL;
 	Reference source = {0}, target = {0};
-	PulledImage pulled = {0};
 	int r = reference_parse(str_of(run->from + strlen("docker://")), &source, err);
 	if (r == 0 && !source.has_digest)
 		text = xasprintf("%s/%s:%s", source.host, source.path, from);
@@ -90,8 +89,7 @@ static int pull_one(CopyRun *run, const char *from, const char *to, Descriptor *
 		.as = as,
 		.progress = c->progress};
 	if (r == 0)
-		r = image_pull(c->store, c->registry, &source, &o, &pulled, err);
-	*ret = pulled.descriptor;
+		r = image_pull(c->store, c->registry, &source, &o, ret, err);
 	reference_done(&source);
 	reference_done(&target);
 	return r;

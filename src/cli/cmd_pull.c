@@ -29,7 +29,7 @@ static int pull_one(Store *store, Registry *registry, const char *operand,
 	const PullOptions *options, Err **err)
 {
 	Reference name = {0};
-	PulledImage pulled = {0};
+	Descriptor pulled = {0};
 	ERR_SCOPE(err, "Pulling '%s'", operand);
 	int r = reference_parse(str_of(operand), &name, err);
 	if (r < 0)
@@ -37,10 +37,9 @@ static int pull_one(Store *store, Registry *registry, const char *operand,
 	r = image_pull(store, registry, &name, options, &pulled, err);
 	if (r == 0) {
 		_cleanup_free_ char *familiar = reference_familiar(&name);
-		progress_result(options->progress, "%s %s", familiar,
-			digest_str(&pulled.descriptor.digest).s);
+		progress_result(options->progress, "%s %s", familiar, digest_str(&pulled.digest).s);
 	}
-	descriptor_done(&pulled.descriptor);
+	descriptor_done(&pulled);
 	reference_done(&name);
 	return r;
 }

@@ -239,7 +239,7 @@ static int fetch_image(CmdCtx *ctx, const RunOptions *o, const char *name, Err *
 	_cleanup_(platform_done) Platform platform = {0};
 	_cleanup_(store_image_done) StoreImage image = {0};
 	Reference ref = {0};
-	PulledImage pulled = {0};
+	Descriptor pulled = {0};
 	PullPolicy policy = PULL_MISSING;
 	int r = pull_policy_argument(o->pull, &policy, err);
 	if (r == 0)
@@ -255,7 +255,7 @@ static int fetch_image(CmdCtx *ctx, const RunOptions *o, const char *name, Err *
 			r = image_pull(ctx->store, session.registry, &ref, &options, &pulled, err);
 		if (r < 0 && policy == PULL_MISSING)
 			err_prefix(err, "'%s' is not in the store", name);
-		descriptor_done(&pulled.descriptor);
+		descriptor_done(&pulled);
 	}
 	reference_done(&ref);
 	return r;

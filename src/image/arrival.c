@@ -203,10 +203,13 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 		if (r < 0)
 			return r;
 	}
-	if (is_here(s, layer)) /* always, or since another process was waited for */
+	if (is_here(s, layer)) { /* always, or since somebody else was waited for */
+		if (partial)
+			partial_blob_discard(partial);
 		return use == LAYER_KEPT || !diff_id
 			? 0
 			: layers_index(s, layer, diff_id, NULL, &index, err);
+	}
 	for (;;) {
 		_cleanup_err_ Err *e = NULL;
 		_cleanup_(spans_done) Spans missing = {0};

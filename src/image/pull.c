@@ -1,6 +1,7 @@
 #include "image/pull.h"
 
 #include "base/limits.h"
+#include "base/map.h"
 #include "base/pool.h"
 #include "image/arrival.h"
 
@@ -12,7 +13,7 @@ typedef struct Pull {
 	Repository *repository;
 	const PullOptions *options;
 	bool metadata; /* no layers */
-	bool news;
+	Map seen;      /* hex digests of what indexes name: many may name the same */
 } Pull;
 
 /* ---- layers, several at a time ---- */
@@ -71,7 +72,6 @@ static int get_manifest(Pull *p, const Descriptor *d, Buf *bytes, Err **err)
 	descriptor_done(&got);
 	if (r == 0)
 		r = store_blob_put(p->store, buf_view(bytes), NULL, err);
-	p->news = true;
 	return r;
 }
 
@@ -160,7 +160,8 @@ static int pull_tree(Pull *p, const Descriptor *d, Str bytes, unsigned depth, Er
 	platform_done(&host);
 	vec_foreach (&index.manifests, m) {
 		_cleanup_buf_ Buf text = BUF_INIT(LIMIT_MANIFEST_SIZE);
-		if (r < 0 || (!p->options->all && m != chosen))
+		if (r < 0 || (!p->options->all && m != chosen) ||
+			!map_put(&p->seen, str_of(digest_hex(&m->digest).s), p))
 			continue;
 		r = get_manifest(p, m, &text, err);
 		if (r == 0)
@@ -178,10 +179,10 @@ static int pull_named(Pull *p, const Reference *name, Descriptor *ret, Err **err
 		name->has_digest ? digest_str(&name->digest).s : name->tag, &top, &bytes, err);
 	if (r < 0)
 		return r;
-	p->news = !store_blob_has(p->store, &top.digest, NULL);
 	r = store_blob_put(p->store, buf_view(&bytes), NULL, err);
 	if (r == 0)
 		r = pull_tree(p, &top, buf_view(&bytes), 0, err);
+	map_done(&p->seen);
 	if (r < 0)
 		descriptor_done(&top);
 	else
@@ -198,7 +199,7 @@ int image_pull_metadata(Store *s, Repository *repository, const Reference *name,
 }
 
 int image_pull(Store *s, Registry *registry, const Reference *name, const PullOptions *options,
-	PulledImage *ret, Err **err)
+	Descriptor *ret, Err **err)
 {
 	Pull p = {.store = s, .options = options};
 	_cleanup_(repository_freep) Repository *repository = NULL;
@@ -215,10 +216,9 @@ int image_pull(Store *s, Registry *registry, const Reference *name, const PullOp
 	else if (name->tag && !name->has_digest)
 		strvec_take(&names, reference_full(name));
 	r = store_tag(s, &names, &top, err);
-	if (r < 0) {
+	if (r < 0)
 		descriptor_done(&top);
-		return r;
-	}
-	*ret = (PulledImage){top, p.news};
-	return 0;
+	else
+		*ret = top;
+	return r;
 }

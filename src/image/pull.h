@@ -20,13 +20,10 @@ typedef struct PullOptions {
 		as; /* full reference it gets in the store; NULL: its own name, none if that has a digest */
 	Progress *progress;
 } PullOptions;
-typedef struct PulledImage {
-	Descriptor descriptor; /* what the name stands for: the manifest, or the whole index */
-	bool news;             /* something was fetched */
-} PulledImage;
-/* Under its full name, when all of it is there. A failure leaves what has arrived for the next time. */
+/* Under its full name, when all of it is there. A failure leaves what has arrived for the next time. ret: what the name
+ * stands for, the manifest or the whole index. */
 int image_pull(Store *s, Registry *registry, const Reference *name, const PullOptions *options,
-	PulledImage *ret, Err **err) _warn_unused_;
+	Descriptor *ret, Err **err) _warn_unused_;
 /* Only what tells of the image for platform (NULL: this machine's): index, manifest and config. Named by nothing. */
 int image_pull_metadata(Store *s, Repository *repository, const Reference *name,
 	const Platform *platform, Descriptor *ret, Err **err) _warn_unused_;

@@ -458,21 +458,21 @@ static int answer_bearer(Auth *auth, Account *a, const Endpoint *e, const char *
 	const Token *now = usable_token(a, scopes);
 	if (!now || cstr_eq(now->header, sent)) {
 		const char *realm = challenge_param(c, "realm");
-		const char *service = challenge_param(c, "service");
+		char *where = NULL;
 		if (now)
 			map_del(&a->tokens, str_of(scopes));
-		free(a->realm);
-		free(a->service);
-		free(a->url);
-		a->service = xstrdup(service);
-		a->url = xstrdup(url);
-		a->realm = NULL;
 		if (!realm)
 			return err_set(err, ERR_AUTH,
 				"the registry asks for a token but does not say where it is given");
-		int r = url_resolve(url, realm, &a->realm, err);
+		int r = url_resolve(url, realm, &where, err);
 		if (r < 0)
 			return r;
+		free(a->realm);
+		free(a->service);
+		free(a->url);
+		a->realm = where;
+		a->service = xstrdup(challenge_param(c, "service"));
+		a->url = xstrdup(url);
 		_cleanup_free_ char *wanted = all_scopes(scopes, challenge_param(c, "scope"));
 		r = fetch_token(auth, a, e, url, wanted, err);
 		if (r < 0)

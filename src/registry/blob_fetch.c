@@ -95,10 +95,15 @@ static void add_stream(Fetch *f)
 	Stream *first = &f->streams[0];
 	if (f->n_streams == 1 && first->working && first->end == f->blob->size)
 		first->end = f->cursor = MIN(first->at + CHUNK, f->blob->size);
-	Stream *s = &f->streams[f->n_streams++];
+	Stream *s = &f->streams[f->n_streams];
 	s->writer.ops = first->writer.ops;
 	s->fetch = f;
-	s->job = thread_start("fetch", run_stream, s);
+	s->job = thread_try("fetch", run_stream, s); /* waits for the mutex */
+	if (!s->job) {
+		f->settled = true;
+		return;
+	}
+	f->n_streams++;
 	log_debug("registry", "blob %.19s: %u connections", digest_str(&f->blob->digest).s,
 		f->n_streams);
 }
@@ -246,7 +251,8 @@ static int run_stream(void *arg, Err **err _unused_)
 		int r = work(s, &e);
 		pthread_mutex_lock(&f->mutex);
 		if (r == 0) {
-			s->working = false;
+			/* no_ranges may have given it more just now */
+			s->working = s->working && s->at < s->end;
 			continue;
 		}
 		if (!first && f->n_streams > 1 && !err_is(e, ERR_CANCELLED) && !f->failed) {

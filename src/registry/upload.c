@@ -175,8 +175,7 @@ static int send_all(Upload *u, Err **err)
 		if (u->location)
 			ask_status(u);
 		/* it may have been closed, and only the answer got lost */
-		if (!u->location &&
-			repository_blob_ask(u->repository, u->blob->digest, NULL, NULL) > 0)
+		if (!u->location && repository_blob_ask(u->repository, u->blob->digest, NULL) > 0)
 			return 0;
 		if (u->at > before + PROGRESS_BYTES)
 			u->tries = 0;

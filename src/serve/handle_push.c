@@ -189,7 +189,9 @@ static void put_manifest(Request *q)
 		response_error(&q->reply, 400, "MANIFEST_INVALID", "%s", e->message);
 	if (!request_answered(q)) {
 		d.media_type = doc.media_type;
-		if (keep(q->serve, repository, &tags, &doc, &d, text, &e) == 0)
+		/* who is told that it is there may delete his own */
+		if (keep(q->serve, repository, &tags, &doc, &d, text, &e) == 0 &&
+			store_sync(q->serve->store, &e) == 0)
 			answer_put(q, &doc, &d, &tags);
 		else if (e->code == ERR_NOT_FOUND)
 			response_error(&q->reply, 404, "MANIFEST_BLOB_UNKNOWN", "%s", e->message);

@@ -247,6 +247,9 @@ int upload_commit(Upload *p, const Digest *expected, Err **err)
 		return err_set(err, ERR_DIGEST,
 			"the %llu bytes that came have the digest %s, not %s",
 			(unsigned long long)p->size, digest_str(&real).s, digest_str(expected).s);
+	if (fdatasync(p->fd) <
+		0) /* a client that asks for it after a power failure sends it no more */
+		return err_sys(err, "write the upload to the disk");
 	int r = store_turn_begin(s, err);
 	if (r < 0)
 		return r;

@@ -1,7 +1,8 @@
 /*
- * Blobs are written to blobs/sha256/.tmp-* and renamed to their digest once it is known. They are not synced one by
- * one: a process that is killed loses nothing that was renamed, and after a power failure "gc --check" finds what the
- * disk lost by its digest (image data can be built or pulled again; syncing every blob costs more than it saves).
+ * Blobs are written to blobs/sha256/.tmp-* and renamed to their digest once it is known. Nobody waits for the disk: a
+ * process that is killed loses nothing that was renamed, and what a power failure cuts off is seen by its size wherever
+ * it would be used again, and by its digest in "gc --check" (image data can be built or pulled again; a sync takes as long
+ * as a small build). Only a server, whose clients may delete what they have pushed, calls store_sync.
  */
 #include <fcntl.h>
 #include <stdio.h>

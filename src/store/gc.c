@@ -152,13 +152,9 @@ static int sweep_nested_temps(void *arg, const char *dir, const char *name, Err 
 
 static int sweep_lock(void *arg, const char *dir, const char *name, Err **err)
 {
-	/* one for every object there ever was; "store", "index", "created" and "blocks" stay */
-	static const char *const kinds[] = {"step-", "layer-", "tree-", "mount-"};
+	/* "KIND-OBJECT", one for every object there ever was; those of the store itself are single words */
 	Sweep *w = arg;
-	bool known = false;
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		known = known || cstr_starts(name, kinds[i]);
-	if (!known)
+	if (!strchr(name, '-'))
 		return 0;
 	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
 	int r = w->options->dry_run ? 1 : lock_remove(w->store->fd, path, err);

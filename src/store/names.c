@@ -95,7 +95,9 @@ static int change_commit(Change *c, Err **err)
 		err_hint(err, "remove some with 'cruet rmi'");
 		return r;
 	}
-	return atomic_write(c->store->fd, "index.json", str_of(text), 0644, false, err);
+	/* without it every image is lost */
+	bool durable = !replaces_whole(c->store->fd);
+	return atomic_write(c->store->fd, "index.json", str_of(text), 0644, durable, err);
 }
 
 static void drop(ImageIndex *index, size_t i)

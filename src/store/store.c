@@ -109,6 +109,11 @@ int store_fd(const Store *s)
 	return s->fd;
 }
 
+int store_sync(Store *s, Err **err)
+{
+	return syncfs(s->fd) < 0 ? err_sys(err, "write the store to the disk") : 0;
+}
+
 char *store_layer_dir(const Digest *diff_id)
 {
 	return xasprintf("layers/%s", digest_hex(diff_id).s);

@@ -34,6 +34,8 @@ Store *store_close(Store *s);
 DEFINE_FREEP(Store, store_close)
 const char *store_path(const Store *s);
 int store_fd(const Store *s); /* of the root directory; borrowed */
+/* All that was written up to now outlasts a power failure. Takes as long as the disk does. */
+int store_sync(Store *s, Err **err) _warn_unused_;
 
 /* ---- blobs ---- */
 typedef struct BlobWriter BlobWriter;

@@ -2,12 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
-#define NAME_TRIES 100
+#define NAME_TRIES      100
+#define ZFS_SUPER_MAGIC 0x2fc12fc1ul
 
 struct AtomicFile {
 	int dirfd; /* borrowed */
@@ -92,6 +95,19 @@ int atomic_file_commit(AtomicFile *f, const char *final_path, bool durable, Err 
 		return err_sys(err, "rename to '%s'", path);
 	f->committed = true;
 	return durable ? sync_parent(f->dirfd, path, err) : 0;
+}
+
+bool replaces_whole(int dirfd)
+{
+	static const unsigned long kinds[] = {
+		EXT4_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC, ZFS_SUPER_MAGIC};
+	struct statfs fs;
+	if (fstatfs(dirfd, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if ((unsigned long)fs.f_type == kinds[i])
+			return true;
+	return false;
 }
 
 AtomicFile *atomic_file_free(AtomicFile *f)

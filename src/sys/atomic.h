@@ -19,6 +19,9 @@ int atomic_file_commit(AtomicFile *f, const char *final_path, bool durable, Err 
 	_warn_unused_;
 AtomicFile *atomic_file_free(AtomicFile *f); /* removes the temporary file if not committed */
 DEFINE_FREEP(AtomicFile, atomic_file_free)
+/* Whether a rename over an existing file is noted after the content that replaces it. Where it is not, a power failure may
+ * leave an empty file under the name, unless the commit is durable. */
+bool replaces_whole(int dirfd);
 /* Whole small files. */
 int atomic_write(int dirfd, const char *path, Str content, unsigned mode, bool durable, Err **err)
 	_warn_unused_;

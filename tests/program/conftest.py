@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,24 @@ def write(path, content):
         path.write_bytes(content)
     else:
         path.write_text(content)
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """broken("syncfs", "error=EIO:when=2") makes system calls of the program fail from then on; broken() ends it."""
+    real = CRUET
+
+    def start(*pairs):
+        faults = [f"--inject={call}:{how}" for call, how in zip(pairs[::2], pairs[1::2])]
+        wrapper = tmp_path / "broken-cruet"
+        wrapper.write_text("#!/bin/sh\nexec " + shlex.join(
+            ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", f"--trace={','.join(pairs[::2])}", *faults, str(real)]) + ' "$@"\n')
+        wrapper.chmod(0o755)
+        monkeypatch.setattr(sys.modules[__name__], "CRUET", str(wrapper) if pairs else real)
+
+    if subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"], check=False, capture_output=True).returncode if shutil.which("strace") else True:
+        pytest.skip("no strace, or it may not trace")
+    return start
 
 
 @pytest.fixture

@@ -109,3 +109,14 @@ def test_read_only_store(cruet, base_tar):
         assert "Read-only file system" in done.err and done.err.count("cruet: ") == 1
     finally:
         subprocess.run(["umount", "-l", cruet.root], check=True)
+
+
+def test_names_outlast_the_power(based, broken):
+    """Where a file system may note a rename before what is in the file, index.json is written through first."""
+    before = (based.root / "index.json").read_bytes()
+    broken("fstatfs", "error=ENOSYS", "fsync", "error=EIO")
+    assert "sync 'index.json'" in based.fails(1, "tag", "base", "other")
+    broken()
+    assert (based.root / "index.json").read_bytes() == before
+    based.run("tag", "base", "other")
+    based.sound()

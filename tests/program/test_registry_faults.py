@@ -2,6 +2,7 @@
 import email.utils
 import gzip
 import io
+import os
 import pathlib
 import random
 import signal
@@ -13,7 +14,7 @@ import pytest
 
 import conftest
 from conftest import Cruet, write
-from fault_registry import OCI_MANIFEST, REPO, FaultRegistry, Image, descriptor, digest, text
+from fault_registry import OCI_CONFIG, OCI_MANIFEST, REPO, FaultRegistry, Image, descriptor, digest, text
 from serving import OCI_EMPTY
 
 TRIES = 5
@@ -267,10 +268,12 @@ def wait_for_bytes(path, size):
     raise AssertionError(f"{path} does not grow")
 
 
-@pytest.mark.parametrize("verb", [["pull"], ["copy", "--referrers"]])
+@pytest.mark.parametrize("verb, kind", [(["pull"], OCI_CONFIG), (["pull"], "application/x.model"), (["copy", "--referrers"], OCI_CONFIG)])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_the_next_run_goes_on(cruet, registry, started, how, verb):
+def test_the_next_run_goes_on(cruet, registry, started, how, verb, kind):
     image = Image(3000000)
+    image.manifest = image.manifest.replace(OCI_CONFIG.encode(), kind.encode())
+    image.digest = digest(image.manifest)
     name = registry.add(image)
     registry.fault("GET", digest(image.layers[0]), hang=2000000)
     args = [*verb, name] if verb == ["pull"] else [*verb, f"docker://{name}", "copied:1"]
@@ -609,3 +612,41 @@ def test_two_processes_want_the_same(cruet, registry, started):
     assert [p.communicate(timeout=20)[0] and p.returncode for p in running] == [0, 0]
     assert len(registry.asked("GET", digest(image.layers[0]))) == 1
     Cruet(cruet.root).sound()
+
+
+def test_a_layer_that_comes_several_times(cruet, registry):
+    """Asked for once; those that waited for it leave nothing behind."""
+    layer, other = Image(300000, 100).layers
+    image = Image(layers=[layer, layer, other, layer])
+    cruet.run("pull", registry.add(image))
+    assert len(registry.asked("GET", digest(layer))) == 1
+    assert list(cruet.root.glob("tmp/*")) == []
+    assert cruet.json("gc")["LocksRemoved"] == len({layer, other})
+    assert list(cruet.root.glob("locks/*-*")) == []
+    cruet.sound()
+
+
+def test_few_threads(cruet, registry, broken):
+    """Without those that only make it faster it is slower; without the others it ends with one error."""
+    name = registry.add(Image(1000, 2000))
+    broken("clone3", "error=EAGAIN:when=1")
+    cruet.run("pull", "-q", name)
+    cruet.sound()
+    cruet.run("rmi", name)
+    cruet.run("gc")
+    broken("clone3", "error=EAGAIN")
+    assert cruet.fails(1, "pull", "-q", name) == "cruet: there are no more threads (see 'ulimit -u', pids.max of the cgroup)\n"
+    broken()
+    cruet.run("pull", "-q", name)
+    cruet.sound()
+
+
+def test_pulling_again_mends_what_the_power_cut_off(cruet, registry):
+    name = registry.add(Image(3000, 200000))
+    cruet.run("pull", "-q", "--unpack", name)
+    for path in (*cruet.root.glob("blobs/sha256/*"), *cruet.root.glob("layers/*/*")):
+        os.truncate(path, path.stat().st_size // 2)
+    assert cruet.run("gc", "--check", check=False).returncode == 6
+    cruet.run("pull", "-q", name)
+    cruet.sound()
+    cruet.run("export", "-o", "/dev/null", name)

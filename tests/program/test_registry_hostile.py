@@ -13,7 +13,7 @@ import pytest
 import conftest
 import serving
 from conftest import Cruet
-from fault_registry import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, REPO, FaultRegistry, Image, config_of, descriptor, digest, text
+from fault_registry import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, REPO, Answer, FaultRegistry, Image, config_of, descriptor, digest, text
 
 MEASURE = ("import os,sys\np = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)\n_, s, u = os.wait4(p, 0)\n"
            "open(sys.argv[1], 'w').write(str(u.ru_maxrss))\nos._exit(os.waitstatus_to_exitcode(s) & 255)")
@@ -531,6 +531,32 @@ def test_challenges(cruet, registry, value):
 
 
 # ---- lists ----
+
+@pytest.mark.parametrize("value", ['Bearer service="x"', 'Bearer realm="ftp://x/"'])
+def test_a_challenge_that_gets_worse(cruet, registry, value):
+    """Where tokens were given before is not forgotten over a 401 that does not say it."""
+    name = registry.add(Image(2000, 3000))
+    cruet.run("pull", "-q", name)
+    registry.blobs.clear()
+    registry.auth = "bearer"
+    registry.give_token = lambda q: Answer(200, [], text({"token": registry.token, "expires_in": 1}))
+    registry.fault("HEAD", "/blobs/", skip=1, status=401, headers=[("WWW-Authenticate", value)])
+    cruet.run("push", "-q", name, timeout=60)
+    assert len(registry.blobs) == 3
+
+
+def test_indexes_that_name_the_same_again_and_again(cruet, registry):
+    """Each is followed once, or three of them would be a billion."""
+    image = Image(100)
+    registry.add(image)
+    name, content, kind = "", image.manifest, OCI_MANIFEST
+    for tag in ("bottom", "middle", "top"):
+        content, kind = text({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(content, kind)] * 1000}), OCI_INDEX
+        name = registry.add_manifest(content, tag, OCI_INDEX)
+    cruet.run("pull", "-q", "--all-platforms", name, timeout=60)
+    assert len(registry.asked("GET", "/manifests/")) == 4
+    cruet.sound()
+
 
 def page(n, target):
     return {"status": 200, "headers": [("Link", f'<{target}>; rel="next"')], "body": text({"tags": [f"t{n}"]})}

@@ -511,6 +511,17 @@ def test_restart_continues_an_upload(cruet, serve):
     assert s.get(f"/v2/team/app/blobs/{digest(content)}").body == content
 
 
+@pytest.mark.parametrize("call", ["fdatasync", "syncfs"])
+def test_what_a_disk_does_not_take_is_not_acknowledged(broken, serve, call):
+    """A blob is on the disk before its client hears of it, and all of an image before the manifest's does."""
+    broken(call, "error=EIO")
+    repo = Repo(serve(), "team/app")
+    done = repo.put(repo.begin(), b"x" * 1000) if call == "fdatasync" else repo.image("1")[1]
+    assert done.status == 500 and done.codes() == ["UNKNOWN"], done.body
+    if call == "fdatasync":
+        assert repo.server.get(f"/v2/team/app/blobs/{digest(b'x' * 1000)}").status == 404
+
+
 @pytest.mark.slow
 def test_killed_during_pushes(cruet):
     """A server that is killed at any moment leaves a sound store and nothing wrong in it."""
