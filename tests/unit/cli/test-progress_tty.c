@@ -67,8 +67,8 @@ static void bars(void **state)
 		unsigned short columns;
 		const char *shown;
 	} cases[] = {
-		{100, " [==========>         ] 5MB / 10MB "},
-		{60, " 5MB / 10MB "},
+		{100, " [==========>         ]    5MB /   10MB "},
+		{60, "    5MB /   10MB "},
 		{40, " 50% "},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
