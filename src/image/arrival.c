@@ -7,7 +7,8 @@
 #include "base/pool.h"
 #include "image/ingest.h"
 
-#define CHUNK (256 * 1024)
+#define CHUNK      (256 * 1024)
+#define SMALL_BLOB (64u << 10) /* configs: not worth a thread, a lock and a part to go on from */
 
 /* Between those who write the file and the one who reads it. */
 typedef struct Arrival {
@@ -267,5 +268,14 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Dig
 int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Progress *progress,
 	unsigned progress_id, Err **err)
 {
-	return arrive(s, from, blob, NULL, LAYER_KEPT, NULL, NULL, progress, progress_id, err);
+	_cleanup_(blob_writer_freep) BlobWriter *writer = NULL;
+	if (blob->size > SMALL_BLOB)
+		return arrive(
+			s, from, blob, NULL, LAYER_KEPT, NULL, NULL, progress, progress_id, err);
+	if (is_here(s, blob))
+		return 0;
+	int r = store_blob_begin(s, &writer, err);
+	if (r == 0)
+		r = repository_blob_get(from, blob, 0, blob_writer_stream(writer), err);
+	return r < 0 ? r : blob_writer_commit(writer, &blob->digest, blob->size, NULL, NULL, err);
 }
