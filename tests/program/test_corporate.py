@@ -193,6 +193,16 @@ def test_registries_conf_of_the_system(cruet, plain):
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("directory", ["empty", "/etc/ssl/certs"])
+def test_what_the_machine_trusts_stays_trusted(cruet, secure, directory):
+    """SSL_CERT_FILE has the company's authority, a registry has another one beside it."""
+    other = secure.cruet.root.parent / "other"
+    other.mkdir()
+    cruet.env.update(SSL_CERT_FILE=str(secure.ca), SSL_CERT_DIR=directory)
+    cruet.run("digest", f"docker://{secure.host}/app:1")
+    cruet.run("digest", "--ca-file", tokens.authority(other), f"docker://{secure.host}/app:1")
+
+
 def test_hints_for_certificates(cruet, secure):
     told = cruet.fails(5, "digest", f"docker://{secure.host}/app:1")
     assert "hint: --ca-file" in told
