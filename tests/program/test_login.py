@@ -3,10 +3,14 @@ import base64
 import http.server
 import json
 import os
+import socket
 import stat
+import subprocess
 import threading
 
 import pytest
+
+from conftest import CRUET
 
 
 @pytest.fixture
@@ -97,6 +101,22 @@ def test_login_that_cannot_be(cruet, home, registry):
     cruet.fails(2, "login", "-u", "a:b", "--password-stdin", registry, input=b"x")
     cruet.fails(2, "login", "-u", "a", "--password-stdin", registry, input=b"\n")
     cruet.fails(2, "login", "-u", "a", "--password-stdin", "no such host", input=b"x")
+
+
+@pytest.mark.parametrize("args", [
+    ("login", "-u", "user", "-p", "hush-hush", "{host}"), ("login", "-u", "user", "--password=hush-hush", "{host}"), ("pull", "--creds", "user:hush-hush", "{host}/a"),
+    ("copy", "--src-creds", "user:hush-hush", "--dest-creds=user:hush-hush", "docker://{host}/a", "docker://{host}/b")])
+def test_no_secret_stays_in_the_list_of_processes(cruet, home, args):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        args = [a.format(host=f"127.0.0.1:{silent.getsockname()[1]}") for a in args]
+        process = subprocess.Popen([CRUET, *args], env=cruet.env, stderr=subprocess.DEVNULL)
+        silent.accept()
+        line = open(f"/proc/{process.pid}/cmdline", "rb").read()
+        process.kill()
+        process.wait()
+    assert b"hush" not in line and b"xxx" in line
 
 
 def test_login_with_a_helper(cruet, home, registry):
