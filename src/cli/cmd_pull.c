@@ -40,6 +40,8 @@ static int pull_one(Store *store, Registry *registry, const char *operand,
 		progress_result(options->progress, "%s %s", familiar,
 			digest_str(&pulled.descriptor.digest).s);
 	}
+	if (r == -ERR_CANCELLED)
+		err_hint(err, "what was transferred is kept: the next pull goes on there");
 	descriptor_done(&pulled.descriptor);
 	reference_done(&name);
 	return r;

@@ -160,9 +160,9 @@ static int bring(Arrival *a, const Digest *diff_id, const LayerStack *below, Err
 	pthread_cond_init(&a->changed, NULL);
 	a->prefix = a->fetched;
 	Job *job = thread_start("arrival", fetch, a);
-	int r = link_is_fast(a) ? read_through(a, &of_reader)
-				: layers_make_index(a->store, arrival_reader(a), a->layer, diff_id,
-					  below, &of_reader);
+	int r = !diff_id || link_is_fast(a) ? read_through(a, &of_reader)
+					    : layers_make_index(a->store, arrival_reader(a),
+						      a->layer, diff_id, below, &of_reader);
 	pthread_mutex_lock(&a->mutex);
 	a->unwanted = r < 0;
 	pthread_mutex_unlock(&a->mutex);
@@ -245,9 +245,8 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Dig
 	layer_stack_init(&below);
 	bool unpack =
 		use == LAYER_UNPACKED && diff_ids && stack_below(s, layers, diff_ids, i, &below);
-	int r = diff_ids ? arrive(s, from, layer, &diff_ids[i], use, unpack ? &below : NULL,
-				   io_stop, progress, id, &e)
-			 : blob_arrive(s, from, layer, &e);
+	int r = arrive(s, from, layer, diff_ids ? &diff_ids[i] : NULL, diff_ids ? use : LAYER_KEPT,
+		unpack ? &below : NULL, io_stop, progress, id, &e);
 	layer_stack_done(&below);
 	if (r < 0 && io_stop)
 		__atomic_store_n(io_stop, true, __ATOMIC_RELAXED);
