@@ -256,6 +256,15 @@ def test_a_bar_for_each_layer(terminal, based, served, tmp_path):
     assert left[4:] == [f"{served.name} {based.digest(served.name)}"], "the result is what stays last"
 
 
+def test_what_is_cancelled_is_not_counted(terminal, served, tmp_path):
+    t = terminal("--root", tmp_path / "pulled", "pull", served.name, columns=100)
+    t.until(lambda t: any("[=" in line for line in t.shown()))
+    os.write(t.fd, b"\x03")
+    assert t.finish() == 130
+    assert any(re.fullmatch(r"\[\+\] Pulling [0-9.]+s \(0/3\) CANCELED", line) for line in t.shown())
+    assert t.count(" – CANCELED layer sha256:") == 3 and t.has("hint: what was transferred is kept")
+
+
 def test_results_come_behind_the_live_view(terminal, based, served):
     based.run("tag", "some", f"{served.host}/two:1")
     t = terminal("push", f"{served.host}/two:1", served.name, columns=120)
