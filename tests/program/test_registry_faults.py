@@ -502,3 +502,26 @@ def test_two_processes_want_the_same(cruet, registry, started):
     assert [p.communicate(timeout=20)[0] and p.returncode for p in running] == [0, 0]
     assert len(registry.asked("GET", digest(image.layers[0]))) == 1
     Cruet(cruet.root).sound()
+
+
+@pytest.mark.parametrize("method, step, after", [("HEAD", "/blobs/", 1), ("POST", "/uploads/", 0), ("PUT", "/uploads/", 0), ("PUT", "/uploads/", 1),
+                                                 ("PUT", "/manifests/", 0), ("GET", "/blobs/", 0), ("GET", "/blobs/", 1)])
+def test_a_token_that_ends_on_the_way(cruet, registry, method, step, after):
+    """Another one is asked for, and what was sent in vain is sent again."""
+    image = Image(3000000, 200000)
+    registry.auth = "bearer"
+    name = registry.add(image)
+    challenge = [("WWW-Authenticate", f'Bearer realm="http://{registry.host}/token",service="test",scope="x:y:z"')]
+    if method != "GET":
+        cruet.run("pull", "-q", "--creds", "user:secret-password", name)
+        registry.blobs.clear()
+        registry.manifests.clear()
+    before = len(registry.asked("GET", "/token"))
+    registry.fault(method, step, skip=after, status=401, headers=challenge)
+    cruet.run("pull" if method == "GET" else "push", "-q", "--creds", "user:secret-password", name)
+    assert not registry.faults[0].times, "it came about"
+    assert len(registry.asked("GET", "/token")) - before >= 2
+    if method == "GET":
+        cruet.sound()
+    else:
+        assert whole(registry, image)
