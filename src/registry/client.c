@@ -458,6 +458,11 @@ static void explain(const Attempt *a, Err **err)
 		else if (fault == HTTP_FAULT_PROXY)
 			err_hint(err,
 				"https_proxy=http://USER:PASSWORD@HOST:PORT names it, no_proxy what it is not for");
+		else if (fault == HTTP_FAULT_RESOLVE && !strpbrk(a->endpoint->host, ".:"))
+			err_hint(err,
+				"'%s' was taken for the host of a registry; a repository of "
+				"Docker Hub is written in small letters",
+				a->endpoint->host);
 		else if (fault == HTTP_FAULT_RESOLVE || fault == HTTP_FAULT_CONNECT)
 			err_hint(err,
 				"check the name, the network and the proxy settings (https_proxy)");

@@ -244,6 +244,11 @@ def test_hints_for_certificates(cruet, secure):
     assert "TLS" in told.split("hint: ")[1]
 
 
+def test_capitals_make_a_host(cruet, company):
+    told = cruet.fails(5, "manifest", "MyTeam/app:1")
+    assert "Could not resolve host: MyTeam" in told and "hint: 'MyTeam' was taken for the host" in told and "small letters" in told
+
+
 # ---- what servers say ----
 
 @pytest.fixture
