@@ -15,7 +15,7 @@ unsigned progress_next_id(void)
 
 void progress_plan(Progress *p, size_t more)
 {
-	if (p && p->ops->plan)
+	if (p && p->ops->plan && more)
 		p->ops->plan(p, __atomic_add_fetch(&p->planned, (unsigned)more, __ATOMIC_RELAXED));
 }
 

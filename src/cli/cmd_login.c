@@ -22,8 +22,8 @@ static const Option rows[] = {
 		"who logs in (default: asked for)"},
 	{0, "password-stdin", OPTION_FLAG, offsetof(LoginOptions, password_stdin), NULL,
 		"read the password, or a token, from standard input"},
-	{'p', "password", OPTION_STRING, offsetof(LoginOptions, password), "PASSWORD",
-		"the password; others can see it in the list of processes"},
+	{'p', "password", OPTION_SECRET, offsetof(LoginOptions, password), "PASSWORD",
+		"the password; others may see it for a moment, and in the history"},
 	REGISTRY_AUTHFILE_ROW(LoginOptions, registry),
 	REGISTRY_TLS_ROWS(LoginOptions, registry),
 };
@@ -87,7 +87,7 @@ static int get_password(const LoginOptions *o, char **ret, Err **err)
 		return password_from_stdin(ret, err);
 	if (!o->password)
 		return ask("Password: ", true, "--password-stdin", ret, err);
-	fputs("warning: a password on the command line can be seen by others; --password-stdin reads it\n",
+	fputs("warning: others may see a password on the command line; --password-stdin reads it\n",
 		stderr);
 	*ret = xstrdup(o->password);
 	return **ret ? 0 : err_set(err, ERR_USAGE, "the password is empty");
@@ -148,11 +148,6 @@ static int run_login(CmdCtx *ctx _unused_, void *options, const StrVec *operands
 	return r;
 }
 
-static void done_login(void *options)
-{
-	wipe(&((LoginOptions *)options)->password);
-}
-
 const Command cmd_login = {
 	.name = "login",
 	.operands = "[HOST[/NAMESPACE]]",
@@ -166,5 +161,4 @@ const Command cmd_login = {
 	.options_size = sizeof(LoginOptions),
 	.max_operands = 1,
 	.run = run_login,
-	.done = done_login,
 };

@@ -39,6 +39,8 @@ static int pull_one(Store *store, Registry *registry, const char *operand,
 		_cleanup_free_ char *familiar = reference_familiar(&name);
 		progress_result(options->progress, "%s %s", familiar, digest_str(&pulled.digest).s);
 	}
+	if (r == -ERR_CANCELLED)
+		err_hint(err, "what was transferred is kept: the next pull goes on there");
 	descriptor_done(&pulled);
 	reference_done(&name);
 	return r;

@@ -111,6 +111,11 @@ static int store_value(const Option *o, void *target, const char *value, Err **e
 		free(*(char **)at);
 		*(char **)at = xstrdup(value ? value : "true");
 		return 0;
+	case OPTION_SECRET:
+		free(*(char **)at);
+		*(char **)at = xstrdup(value);
+		memset((char *)(uintptr_t)value, 'x', strlen(value));
+		return 0;
 	case OPTION_STRINGS:
 		strvec_push(at, value);
 		return 0;
@@ -218,7 +223,10 @@ void options_done(const OptionSet *set)
 	for (size_t i = 0; i < set->n_rows; i++) {
 		const Option *o = &set->rows[i];
 		void *at = (char *)set->target + o->offset;
-		if (o->type == OPTION_STRING || o->type == OPTION_OPTIONAL)
+		if (o->type == OPTION_SECRET && *(char **)at)
+			explicit_bzero(*(char **)at, strlen(*(char **)at));
+		if (o->type == OPTION_STRING || o->type == OPTION_SECRET ||
+			o->type == OPTION_OPTIONAL)
 			freep(at);
 		else if (o->type == OPTION_STRINGS)
 			strvec_done(at);

@@ -11,6 +11,7 @@ typedef enum OptionType {
 	OPTION_FLAG,     /* bool; --name or --name=true|false */
 	OPTION_FLAG_OFF, /* bool, the opposite: --name=false sets it */
 	OPTION_STRING,   /* char *, owned; last wins */
+	OPTION_SECRET,   /* the same, and it is struck out in argv: of what /proc and ps show */
 	OPTION_STRINGS,  /* StrVec, appended */
 	OPTION_COUNT,    /* unsigned */
 	OPTION_LEVEL,    /* int, may be negative */

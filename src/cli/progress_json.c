@@ -24,7 +24,10 @@ static void json_plan(Progress *p, unsigned total)
 {
 	ProgressSink *s = (ProgressSink *)p;
 	pthread_mutex_lock(&s->lock);
-	emit(s, json_pack("{s:s, s:i}", "event", "plan", "total", (int)total));
+	if (total > s->total) { /* two threads may tell in any order */
+		s->total = total;
+		emit(s, json_pack("{s:s, s:i}", "event", "plan", "total", (int)total));
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 

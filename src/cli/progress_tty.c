@@ -267,7 +267,7 @@ static void tty_state(
 	if (state == PROGRESS_STARTED) {
 		draw_if_due(t);
 	} else {
-		t->finished++;
+		t->finished += state != PROGRESS_CANCELLED;
 		t->cached += state == PROGRESS_CACHED;
 		erase_block(t);
 		put_finished(t, n);

@@ -17,8 +17,8 @@ typedef struct RegistryFlags {
 			"file with credentials (default: $REGISTRY_AUTH_FILE and the usual ones)"  \
 	}
 #define REGISTRY_CREDS_ROWS(T, m)                                                                  \
-	{0, "creds", OPTION_STRING, offsetof(T, m.creds), "USER:PASSWORD",                         \
-		"use these credentials; others can see them in the list of processes"},            \
+	{0, "creds", OPTION_SECRET, offsetof(T, m.creds), "USER:PASSWORD",                         \
+		"use these credentials; others may see them for a moment, and in the history"},    \
 	{                                                                                          \
 		0, "no-creds", OPTION_FLAG, offsetof(T, m.no_creds), NULL,                         \
 			"ask as nobody, whatever credentials there are"                            \

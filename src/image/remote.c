@@ -22,13 +22,17 @@ struct RemoteLayers {
 	Registry *registry;   /* NULL until it is needed */
 	VEC(Repository *) repositories;
 	Map layers; /* hex digest → RemoteLayer */
+	Map told;   /* hex digests of layers whose way here is shown */
 };
 
 RemoteLayers *remote_layers_new(Store *s, const RegistrySettings *settings, Progress *progress)
 {
 	RemoteLayers *r = xnew(RemoteLayers);
-	*r = (RemoteLayers){
-		.store = s, .settings = settings, .progress = progress, .layers = MAP_INIT(free)};
+	*r = (RemoteLayers){.store = s,
+		.settings = settings,
+		.progress = progress,
+		.layers = MAP_INIT(free),
+		.told = MAP_INIT(NULL)};
 	pthread_mutex_init(&r->lock, NULL);
 	return r;
 }
@@ -38,6 +42,7 @@ RemoteLayers *remote_layers_free(RemoteLayers *r)
 	if (!r)
 		return NULL;
 	map_done(&r->layers);
+	map_done(&r->told);
 	vec_foreach (&r->repositories, p)
 		repository_free(*p);
 	vec_done(&r->repositories);
@@ -107,11 +112,25 @@ static bool find_layer(RemoteLayers *r, const Digest *layer, RemoteLayer *ret)
 	return found != NULL;
 }
 
+/* True for the first who brings a layer. */
+static bool tell_of(RemoteLayers *r, const Digest *layer)
+{
+	pthread_mutex_lock(&r->lock);
+	bool first = map_put(&r->told, str_of(digest_hex(layer).s), r);
+	pthread_mutex_unlock(&r->lock);
+	return first;
+}
+
+typedef struct Missing {
+	size_t at;
+	bool told; /* it has a bar; else another thread brings it and tells */
+} Missing;
+
 typedef struct Bringing {
 	RemoteLayers *remote;
 	const Descriptor *layers;
 	const Digest *diff_ids; /* or NULL */
-	VEC(size_t) missing;
+	VEC(Missing) missing;
 	bool stop;
 } Bringing;
 
@@ -119,15 +138,16 @@ static int bring_one(void *arg, size_t n, Err **err)
 {
 	Bringing *b = arg;
 	RemoteLayers *r = b->remote;
-	size_t i = b->missing.items[n];
+	size_t i = b->missing.items[n].at;
+	Progress *progress = b->missing.items[n].told ? r->progress : NULL;
 	RemoteLayer known;
 	if (!find_layer(r, &b->layers[i].digest, &known))
 		return 0;
 	if (b->diff_ids)
 		return layer_arrive(r->store, known.repository, b->layers, b->diff_ids, i,
-			LAYER_UNPACKED, &b->stop, r->progress, err);
+			LAYER_UNPACKED, &b->stop, progress, err);
 	return layer_arrive(r->store, known.repository, &b->layers[i], &known.diff_id, 0,
-		LAYER_INDEXED, &b->stop, r->progress, err);
+		LAYER_INDEXED, &b->stop, progress, err);
 }
 
 int remote_layers_bring(
@@ -137,11 +157,16 @@ int remote_layers_bring(
 	RemoteLayer ignored;
 	if (!r)
 		return 0;
-	for (size_t i = 0; i < n; i++)
-		if (!store_blob_has(r->store, &layers[i].digest, NULL) &&
-			find_layer(r, &layers[i].digest, &ignored))
-			vec_push(&b.missing, i);
-	progress_plan(r->progress, b.missing.len);
+	size_t told = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (store_blob_has(r->store, &layers[i].digest, NULL) ||
+			!find_layer(r, &layers[i].digest, &ignored))
+			continue;
+		bool first = tell_of(r, &layers[i].digest);
+		told += first;
+		vec_push(&b.missing, ((Missing){i, first}));
+	}
+	progress_plan(r->progress, told);
 	int e = threads_each(b.missing.len, LAYERS_AT_ONCE, bring_one, &b, err);
 	vec_done(&b.missing);
 	return e;

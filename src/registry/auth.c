@@ -170,15 +170,18 @@ typedef struct TokenAnswer {
 } TokenAnswer;
 
 /* Seconds. Some servers send a text, or a fraction. */
-static int64_t token_life(const json_t *answer)
+static int token_life(const json_t *answer, int64_t *ret, Err **err)
 {
 	const json_t *value = json_object_get(answer, "expires_in");
 	const char *text = json_string_value(value);
 	uint64_t whole = 0;
 	double seconds = json_number_value(value);
-	if (text && str_to_u64(str_of(text), TOKEN_LONGEST, &whole, NULL) == 0)
-		seconds = (double)whole;
-	return seconds < 1 ? TOKEN_SECONDS : (int64_t)MIN(seconds, (double)TOKEN_LONGEST);
+	if (value && !json_is_null(value) && !json_is_number(value) &&
+		!(text && str_to_u64(str_of(text), UINT64_MAX, &whole, NULL) == 0))
+		return err_set(err, ERR_CORRUPT, "token.expires_in: is not a number");
+	seconds = text ? (double)whole : seconds;
+	*ret = seconds < 1 ? TOKEN_SECONDS : (int64_t)MIN(seconds, (double)TOKEN_LONGEST);
+	return 0;
 }
 
 static int read_token(Account *a, const char *scopes, const Buf *body, Err **err)
@@ -192,9 +195,11 @@ static int read_token(Account *a, const char *scopes, const Buf *body, Err **err
 	TokenAnswer t = {0};
 	int r = json_parse_secret(
 		buf_view(body), TOKEN_MAX, "the token server's answer", &json, err);
+	int64_t life = 0;
+	if (r == 0)
+		r = token_life(json, &life, err);
 	if (r == 0)
 		r = json_read_object(json, "token", fields, ARRAY_SIZE(fields), &t, err);
-	int64_t life = token_life(json);
 	json_wipe(json);
 	if (r < 0)
 		return r;

@@ -441,6 +441,12 @@ static const char *hint_of_tls(const char *message)
 	return "--ca-file FILE or certs.d names a private CA; --tls-verify=false does without";
 }
 
+/* Nothing else makes a word without a dot or a port a host. */
+static bool is_host_for_capitals(const char *host)
+{
+	return !strpbrk(host, ".:") && strpbrk(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
 static void explain(const Attempt *a, Err **err)
 {
 	_cleanup_free_ char *shown = url_shown(a->url);
@@ -458,6 +464,11 @@ static void explain(const Attempt *a, Err **err)
 		else if (fault == HTTP_FAULT_PROXY)
 			err_hint(err,
 				"https_proxy=http://USER:PASSWORD@HOST:PORT names it, no_proxy what it is not for");
+		else if (fault == HTTP_FAULT_RESOLVE && is_host_for_capitals(a->endpoint->host))
+			err_hint(err,
+				"'%s' was taken for the host of a registry; a repository of "
+				"Docker Hub is written in small letters",
+				a->endpoint->host);
 		else if (fault == HTTP_FAULT_RESOLVE || fault == HTTP_FAULT_CONNECT)
 			err_hint(err,
 				"check the name, the network and the proxy settings (https_proxy)");

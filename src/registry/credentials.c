@@ -7,6 +7,8 @@
  *	~/.docker/config.json
  *	~/.dockercfg
  *
+ * "credential-helpers" of registries.conf may put helpers for all hosts before or behind these files.
+ *
  * In a file a helper for the host (credHelpers) is the only one that is asked; else the helper for all hosts (credsStore),
  * and when that knows nothing, "auths", from the most specific namespace to the host.
  */
@@ -19,6 +21,7 @@
 #include "base/vec.h"
 #include "registry/auth_file.h"
 #include "registry/credential_helper.h"
+#include "registry/registries_conf.h"
 #include "sys/atomic.h"
 #include "sys/userns.h"
 
@@ -107,6 +110,26 @@ static int load_files(const RegistrySettings *settings, AuthFiles *ret, Err **er
 	return 0;
 }
 
+/* Where credentials are, in order: CREDENTIAL_FILES, or a helper's name. A file that is named stands alone. */
+static int list_places(const RegistrySettings *settings, StrVec *ret, Err **err)
+{
+	RegistriesConf conf = {0};
+	bool named =
+		settings->authfile || variable("REGISTRY_AUTH_FILE") || variable("DOCKER_CONFIG");
+	int r = named ? 0 : registries_conf_load(settings, &conf, err);
+	if (r == 0 && conf.helpers.len)
+		strvec_copy(ret, &conf.helpers);
+	else if (r == 0)
+		strvec_push(ret, CREDENTIAL_FILES);
+	registries_conf_done(&conf);
+	return r;
+}
+
+static bool is_files(const char *place)
+{
+	return strcmp(place, CREDENTIAL_FILES) == 0;
+}
+
 /* ---- finding ---- */
 
 /* The Hub has three names that helpers may have been told. */
@@ -151,19 +174,27 @@ int credentials_find(const RegistrySettings *settings, const char *host, const c
 	Credentials *ret, Err **err)
 {
 	AuthFiles files = {0};
+	_cleanup_strvec_ StrVec places = {0};
 	_cleanup_free_ char *name = auth_host(host);
 	*ret = (Credentials){0};
 	if (settings->no_creds)
 		return 0;
 	if (settings->creds)
 		return from_flag(settings->creds, ret, err);
-	int r = load_files(settings, &files, err);
+	int r = list_places(settings, &places, err);
+	if (r == 0)
+		r = load_files(settings, &files, err);
 	if (r < 0)
 		return r;
 	if (settings->authfile && !files.items[0].exists)
 		r = err_set(err, ERR_NOT_FOUND, "'%s' does not exist", settings->authfile);
-	for (size_t i = 0; r == 0 && i < files.len; i++)
-		r = find_in_file(&files.items[i], name, repository, ret, err);
+	for (size_t p = 0; r == 0 && p < places.len; p++) {
+		bool in_files = is_files(places.items[p]);
+		if (!in_files)
+			r = ask_helper(places.items[p], NULL, name, ret, err);
+		for (size_t i = 0; in_files && r == 0 && i < files.len; i++)
+			r = find_in_file(&files.items[i], name, repository, ret, err);
+	}
 	auth_files_done(&files);
 	return MIN(r, 0);
 }
@@ -207,17 +238,24 @@ int credentials_store(const RegistrySettings *settings, const char *host, const 
 	char **ret_where, Err **err)
 {
 	AuthFiles files = {0};
-	_cleanup_strvec_ StrVec paths = {0};
+	_cleanup_strvec_ StrVec paths = {0}, places = {0};
 	_cleanup_free_ char *name = auth_key(host), *only_host = auth_host(host);
 	const char *key = NULL;
 	size_t at = 0;
 	bool legacy;
-	list_files(settings, &paths, &legacy);
-	_cleanup_close_ int lock _unused_ = lock_directory(paths.items[0]);
-	int r = load_files(settings, &files, err);
+	int r = list_places(settings, &places, err);
 	if (r < 0)
 		return r;
 	/* helpers know hosts, no namespaces */
+	if (!is_files(places.items[0]) && !strchr(name, '/')) {
+		*ret_where = xasprintf("docker-credential-%s", places.items[0]);
+		return credential_helper_store(places.items[0], only_host, c, err);
+	}
+	list_files(settings, &paths, &legacy);
+	_cleanup_close_ int lock _unused_ = lock_directory(paths.items[0]);
+	r = load_files(settings, &files, err);
+	if (r < 0)
+		return r;
 	const char *helper = strchr(name, '/') ? NULL : helper_for(&files, only_host, &key, &at);
 	if (helper) {
 		r = credential_helper_store(helper, key, c, err);
@@ -261,11 +299,32 @@ static int erase_host(AuthFile *f, const char *name, StrVec *where, Err **err)
 	return r < 0 ? r : 1;
 }
 
+/* Of one host, or of all that the helper knows. */
+static int erase_in_helper(const char *helper, const char *host, StrVec *where, Err **err)
+{
+	_cleanup_strvec_ StrVec servers = {0};
+	int r = 0, any = 0;
+	if (host) {
+		strvec_push(&servers, host);
+		if (strcmp(auth_server(host), host) != 0)
+			strvec_push(&servers, auth_server(host));
+	} else {
+		r = credential_helper_list(helper, &servers, err);
+	}
+	for (size_t i = 0; r == 0 && i < servers.len; i++) {
+		r = credential_helper_erase(helper, servers.items[i], err);
+		any |= r > 0;
+		r = MIN(r, 0);
+	}
+	if (r == 0 && any)
+		strvec_pushf(where, "docker-credential-%s", helper);
+	return r;
+}
+
 static int erase_all(AuthFile *f, StrVec *where, Err **err)
 {
 	const char *key, *store = auth_file_store_helper(f);
 	json_t *value, *helpers = json_object_get(f->root, "credHelpers");
-	_cleanup_strvec_ StrVec servers = {0};
 	bool any = json_object_size(json_object_get(f->root, "auths")) > 0;
 	int r = 0;
 	json_object_foreach(helpers, key, value)
@@ -278,15 +337,9 @@ static int erase_all(AuthFile *f, StrVec *where, Err **err)
 		if (r > 0)
 			strvec_pushf(where, "docker-credential-%s", json_string_value(value));
 	}
-	r = store ? credential_helper_list(store, &servers, err) : 0;
-	for (size_t i = 0; r >= 0 && i < servers.len; i++)
-		r = credential_helper_erase(store, servers.items[i], err);
-	if (r < 0)
+	r = store ? erase_in_helper(store, NULL, where, err) : 0;
+	if (r < 0 || !any)
 		return r;
-	if (servers.len)
-		strvec_pushf(where, "docker-credential-%s", store);
-	if (!any)
-		return 0;
 	json_t *auths = json_incref(json_object_get(f->root, "auths"));
 	json_set(f->root, "auths", json_object());
 	json_wipe(auths);
@@ -298,16 +351,21 @@ int credentials_erase(
 	const RegistrySettings *settings, const char *host, char **ret_where, Err **err)
 {
 	AuthFiles files = {0};
-	_cleanup_strvec_ StrVec where = {0}, paths = {0};
+	_cleanup_strvec_ StrVec where = {0}, paths = {0}, places = {0};
 	_cleanup_free_ char *name = host ? auth_key(host) : NULL;
 	bool legacy;
 	list_files(settings, &paths, &legacy);
 	_cleanup_close_ int lock _unused_ = lock_directory(paths.items[0]);
-	int r = load_files(settings, &files, err);
+	int r = list_places(settings, &places, err);
+	if (r == 0)
+		r = load_files(settings, &files, err);
 	if (r < 0)
 		return r;
 	/* all: where login writes, not what other programs keep beside */
-	if (!host && files.len)
+	for (size_t i = 0; r >= 0 && i < (host ? places.len : 1); i++)
+		if (!is_files(places.items[i]) && !(name && strchr(name, '/')))
+			r = erase_in_helper(places.items[i], name, &where, err);
+	if (r == 0 && !host && files.len && is_files(places.items[0]))
 		r = erase_all(&files.items[0], &where, err);
 	for (size_t i = 0; host && r >= 0 && i < files.len; i++)
 		r = erase_host(&files.items[i], name, &where, err);

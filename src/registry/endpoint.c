@@ -1,5 +1,6 @@
 /*
- * Who decides: a [[registry]] of registries.conf that matches the name, else hosts.toml of containerd; never both, but
+ * Who decides: a [[registry]] of registries.conf that matches the name, else hosts.toml of containerd, else the
+ * daemon.json of docker; never two of them, but
  * for "blocked" and for a flag that names one of them, which puts that one first (docs/REGISTRIES.md). TLS files come
  * from hosts.toml when it names some, else from certs.d of the host that is connected to; --cert-dir is instead of
  * certs.d, --ca-file on top of everything.
@@ -10,6 +11,7 @@
 
 #include "base/limits.h"
 #include "registry/certs_dir.h"
+#include "registry/docker_daemon.h"
 #include "registry/hosts_toml.h"
 #include "registry/registries_conf.h"
 
@@ -214,7 +216,42 @@ static int by_hosts_file(const RegistrySettings *settings, const HostsFile *f, c
 	return add_entry(settings, &f->server, ref, false, ret, err);
 }
 
-/* ---- both ---- */
+/* ---- daemon.json ---- */
+
+static int add_daemon_place(const RegistrySettings *settings, const DockerDaemon *d,
+	const char *host, EndpointScheme scheme, const Reference *ref, bool mirror, Endpoints *ret,
+	Err **err)
+{
+	bool insecure = docker_daemon_is_insecure(d, host);
+	Endpoint e = {
+		.scheme = insecure && scheme == SCHEME_HTTPS ? SCHEME_HTTPS_OR_HTTP : scheme,
+		.host = xstrdup(host),
+		.repository = xstrdup(ref->path),
+		.can = mirror ? FROM_MIRRORS : EVERYTHING,
+		.insecure = insecure,
+		.mirror = mirror,
+	};
+	return add_endpoint(settings, NULL, e, ret, err);
+}
+
+/* Mirrors are of Docker Hub alone. */
+static int by_daemon(const RegistrySettings *settings, const DockerDaemon *d, const Reference *ref,
+	bool push, Endpoints *ret, Err **err)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && !push && is_hub(ref->host) && i < d->mirrors.len; i++) {
+		const char *mirror = d->mirrors.items[i];
+		const char *host = strstr(mirror, "://") + 3;
+		r = add_daemon_place(settings, d, host,
+			cstr_starts(mirror, "http:") ? SCHEME_HTTP : usual_scheme(host), ref, true,
+			ret, err);
+	}
+	return r < 0 ? r
+		     : add_daemon_place(settings, d, ref->host, usual_scheme(ref->host), ref, false,
+			       ret, err);
+}
+
+/* ---- all ---- */
 
 static int find(const RegistrySettings *settings, const RegistriesConf *conf, const Reference *ref,
 	bool push, Endpoints *ret, Err **err)
@@ -241,11 +278,12 @@ static int find(const RegistrySettings *settings, const RegistriesConf *conf, co
 	}
 	if (rule)
 		return by_rule(settings, rule, ref, matched, push, ret, err);
-	Endpoint e = {.host = xstrdup(ref->host),
-		.repository = xstrdup(ref->path),
-		.scheme = usual_scheme(ref->host),
-		.can = EVERYTHING};
-	return add_endpoint(settings, NULL, e, ret, err);
+	DockerDaemon daemon = {0};
+	found = docker_daemon_load(&daemon, err);
+	if (found == 0)
+		found = by_daemon(settings, &daemon, ref, push, ret, err);
+	docker_daemon_done(&daemon);
+	return found;
 }
 
 int endpoints_find(const RegistrySettings *settings, const Reference *ref, bool push,

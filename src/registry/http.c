@@ -1,6 +1,7 @@
 #include "registry/http.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <strings.h>
@@ -8,10 +9,12 @@
 #include <unistd.h>
 
 #include "base/cancel.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "registry/libcurl.h"
 #include "registry/proxy.h"
 #include "registry/url.h"
+#include "sys/atomic.h"
 
 #define MAX_HEADERS         256
 #define MAX_HEADER_BYTES    (256u << 10)
@@ -35,7 +38,8 @@ struct Http {
 	pthread_mutex_t mutex; /* of idle */
 	Handles idle;
 	const char *ca_dir, *bundle;
-	bool use_bundle; /* beside the directory; atomic */
+	char *bundle_text; /* what a registry's own authorities stand beside; under mutex */
+	bool use_bundle;   /* beside the directory; atomic */
 };
 
 static void lock_share(
@@ -111,6 +115,7 @@ Http *http_free(Http *h)
 	for (size_t i = 0; i < CURL_LOCK_DATA_LAST; i++)
 		pthread_mutex_destroy(&h->share_mutex[i]);
 	pthread_mutex_destroy(&h->mutex);
+	free(h->bundle_text);
 	free(h);
 	return NULL;
 }
@@ -345,23 +350,43 @@ static bool set_body(Exchange *x)
 		curl->easy_setopt(c, CURLOPT_POSTFIELDS, q->body.len ? q->body.ptr : "") == 0;
 }
 
+/* Borrowed; empty when it cannot be read. */
+static const char *bundle_text(Http *h)
+{
+	pthread_mutex_lock(&h->mutex);
+	if (!h->bundle_text) {
+		_cleanup_buf_ Buf text = BUF_INIT(LIMIT_CERTIFICATES);
+		int r = file_read(AT_FDCWD, h->bundle, LIMIT_CERTIFICATES, &text, NULL);
+		h->bundle_text = r < 0 ? xstrdup("") : buf_steal(&text);
+	}
+	pthread_mutex_unlock(&h->mutex);
+	return h->bundle_text;
+}
+
+/* libcurl reads a file or a text, not both. */
+static bool set_trust(Exchange *x)
+{
+	const Libcurl *curl = x->http->curl;
+	const char *own = x->request->ca_pem;
+	if (!own)
+		return curl->easy_setopt(
+			       x->curl, CURLOPT_CAINFO, x->bundled ? x->http->bundle : NULL) == 0;
+	_cleanup_free_ char *all = xasprintf("%s%s", own, x->bundled ? bundle_text(x->http) : "");
+	struct curl_blob ca = {all, strlen(all), CURL_BLOB_COPY};
+	return curl->easy_setopt(x->curl, CURLOPT_CAINFO_BLOB, &ca) == 0;
+}
+
 static bool set_tls(Exchange *x)
 {
 	const HttpRequest *q = x->request;
 	const Libcurl *curl = x->http->curl;
 	CURL *c = x->curl;
-	struct curl_blob ca = {
-		(void *)(uintptr_t)q->ca_pem, q->ca_pem ? strlen(q->ca_pem) : 0, CURL_BLOB_COPY};
 	if (q->insecure &&
 		(curl->easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L) ||
 			curl->easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L)))
 		return false;
 	x->bundled = __atomic_load_n(&x->http->use_bundle, __ATOMIC_RELAXED);
-	if (curl->easy_setopt(c, CURLOPT_CAINFO, x->bundled ? x->http->bundle : NULL))
-		return false;
-	if (curl->easy_setopt(c, CURLOPT_CAPATH, x->http->ca_dir))
-		return false;
-	return (!q->ca_pem || curl->easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca) == 0) &&
+	return curl->easy_setopt(c, CURLOPT_CAPATH, x->http->ca_dir) == 0 && set_trust(x) &&
 		(!q->client_cert || curl->easy_setopt(c, CURLOPT_SSLCERT, q->client_cert) == 0) &&
 		(!q->client_key || curl->easy_setopt(c, CURLOPT_SSLKEY, q->client_key) == 0);
 }
@@ -528,10 +553,11 @@ static void trace_response(const HttpResponse *p)
 /* True if another try may trust more. */
 static bool trust_bundle(Exchange *x)
 {
-	if (x->bundled || x->request->ca_pem || access(x->http->bundle, R_OK) < 0)
+	if (x->bundled || access(x->http->bundle, R_OK) < 0)
 		return false;
 	__atomic_store_n(&x->http->use_bundle, true, __ATOMIC_RELAXED);
-	return x->http->curl->easy_setopt(x->curl, CURLOPT_CAINFO, x->http->bundle) == 0;
+	x->bundled = true;
+	return set_trust(x);
 }
 
 int http_perform(Http *h, const HttpRequest *request, HttpResponse *ret, Err **err)

@@ -1,15 +1,9 @@
 #include "registry/proxy.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 
 #include "base/str.h"
 #include "registry/url.h"
-
-typedef struct Address {
-	int family; /* 0: it is a name */
-	uint8_t bytes[16];
-} Address;
 
 static const char *variable(const char *upper, const char *lower)
 {
@@ -17,31 +11,10 @@ static const char *variable(const char *upper, const char *lower)
 	return value && *value ? value : getenv(lower);
 }
 
-static Address address_of(Str text)
+static bool is_loopback(Str host)
 {
-	Address a = {0};
-	_cleanup_free_ char *host = str_dup(text);
-	if (inet_pton(AF_INET, host, a.bytes) == 1)
-		a.family = AF_INET;
-	else if (inet_pton(AF_INET6, host, a.bytes) == 1)
-		a.family = AF_INET6;
-	return a;
-}
-
-static bool is_loopback(Str host, const Address *a)
-{
-	static const uint8_t v6[16] = {[15] = 1};
-	return str_eq_cstr(host, "localhost") || (a->family == AF_INET && a->bytes[0] == 127) ||
-		(a->family == AF_INET6 && memcmp(a->bytes, v6, sizeof(v6)) == 0);
-}
-
-static bool in_network(const Address *a, const Address *net, uint64_t bits)
-{
-	size_t whole = bits / 8;
-	unsigned rest = bits % 8;
-	return a->family == net->family && bits <= (a->family == AF_INET ? 32 : 128) &&
-		memcmp(a->bytes, net->bytes, whole) == 0 &&
-		(!rest || (a->bytes[whole] ^ net->bytes[whole]) >> (8 - rest) == 0);
+	return str_eq_cstr(host, "localhost") || address_in(host, STR("127.0.0.0/8")) ||
+		address_in(host, STR("::1"));
 }
 
 /* "host:port", "[v6]:port", "[v6]", "host", "v6": *ret_port is empty when there is none. */
@@ -62,25 +35,15 @@ static Str split_port(Str text, Str *ret_port)
 }
 
 /* host is in small letters. */
-static bool excludes(Str entry, Str host, Str port, const Address *a)
+static bool excludes(Str entry, Str host, Str port)
 {
 	Str entry_port, name = split_port(entry, &entry_port);
-	ssize_t slash = str_find(entry, '/');
-	if (str_eq_cstr(entry, "*"))
+	if (str_eq_cstr(entry, "*") || address_in(host, entry))
 		return true;
-	if (slash > 0) {
-		uint64_t bits;
-		Address net = address_of(str_slice(entry, 0, (size_t)slash));
-		return net.family &&
-			str_to_u64(str_slice(entry, (size_t)slash + 1, entry.len), 128, &bits,
-				NULL) == 0 &&
-			in_network(a, &net, bits);
-	}
 	if (name.len == 0 || (entry_port.len && !str_eq(entry_port, port)))
 		return false;
-	Address one = address_of(name);
-	if (one.family)
-		return in_network(a, &one, one.family == AF_INET ? 32 : 128);
+	if (address_in(host, name))
+		return true;
 	if (str_starts(name, "*."))
 		name = str_slice(name, 1, name.len);
 	bool below = name.ptr[0] == '.'; /* only */
@@ -123,12 +86,11 @@ char *proxy_for(const char *url)
 	Str port, host = split_port(str_of(place), &port);
 	if (!port.len)
 		port = tls ? STR("443") : STR("80");
-	Address a = address_of(host);
-	if (is_loopback(host, &a))
+	if (is_loopback(host))
 		return NULL;
 	Str rest = str_of(without), entry;
 	while (str_cut(&rest, ',', &entry))
-		if (excludes(str_trim(entry), host, port, &a))
+		if (excludes(str_trim(entry), host, port))
 			return NULL;
 	return xstrdup(proxy);
 }

@@ -27,6 +27,7 @@ void registries_conf_done(RegistriesConf *c)
 	vec_foreach (&c->rules, r)
 		rule_done(r);
 	vec_done(&c->rules);
+	strvec_done(&c->helpers);
 }
 
 /* ---- reading a file ---- */
@@ -169,7 +170,11 @@ static int read_root(const json_t *root, const char *file, RegistriesConf *io, E
 {
 	json_t *rules, *old, *table;
 	size_t i;
-	int r = toml_tables(root, "registry", file, &rules, err);
+	if (json_object_get(root, "credential-helpers"))
+		strvec_clear(&io->helpers);
+	int r = toml_strings(root, "credential-helpers", file, &io->helpers, err);
+	if (r == 0)
+		r = toml_tables(root, "registry", file, &rules, err);
 	if (r == 0)
 		r = toml_table(root, "registries", file, &old, err);
 	if (r == 0 && old)

@@ -28,7 +28,9 @@ typedef struct RegistryRule {
 
 typedef struct RegistriesConf {
 	VEC(RegistryRule) rules;
+	StrVec helpers; /* credential-helpers: CREDENTIAL_FILES or a helper's name; none: the files alone */
 } RegistriesConf;
+#define CREDENTIAL_FILES "containers-auth.json"
 
 /* The file of the settings, else $CONTAINERS_REGISTRIES_CONF, else ~/.config/containers/registries.conf, else that of
  * /etc/containers; then the drop-ins registries.conf.d (.conf) of /etc/containers and of ~/.config/containers. */

@@ -140,6 +140,32 @@ AddressKind address_kind(const char *host)
 	return local ? ADDRESS_PRIVATE : ADDRESS_PUBLIC;
 }
 
+/* Bytes of an address, 4 or 16; 0: it is none. */
+static unsigned address_bytes(Str text, uint8_t ret[16])
+{
+	_cleanup_free_ char *host = str_dup(text);
+	return inet_pton(AF_INET, host, ret) == 1     ? 4
+		: inet_pton(AF_INET6, host, ret) == 1 ? 16
+						      : 0;
+}
+
+bool address_in(Str host, Str network)
+{
+	uint8_t a[16], net[16];
+	ssize_t slash = str_find(network, '/');
+	Str prefix = slash < 0 ? network : str_slice(network, 0, (size_t)slash);
+	unsigned len = address_bytes(host, a);
+	uint64_t bits = 8 * len;
+	if (!len || address_bytes(prefix, net) != len ||
+		(slash >= 0 &&
+			str_to_u64(str_slice(network, (size_t)slash + 1, network.len), 8 * len,
+				&bits, NULL) < 0))
+		return false;
+	size_t whole = bits / 8;
+	unsigned rest = bits % 8;
+	return memcmp(a, net, whole) == 0 && (!rest || (a[whole] ^ net[whole]) >> (8 - rest) == 0);
+}
+
 static AddressKind kind_of_url(const char *url)
 {
 	_cleanup_(parts_done) Parts p;

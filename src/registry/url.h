@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 
@@ -17,6 +18,8 @@ typedef enum AddressKind {
 	ADDRESS_LINK_LOCAL, /* where clouds keep their metadata */
 } AddressKind;
 AddressKind address_kind(const char *host); /* names are public, but for localhost */
+/* Whether host is an address of the network: "10.0.0.0/8", "fd00::/8", or one address. */
+bool address_in(Str host, Str network);
 /* True if the host of the URL is, by number or by name, no public address: loopback, link-local, private, unique
  * local, unspecified. */
 bool url_is_private(const char *url);

@@ -1,5 +1,6 @@
 """A company's network: a proxy that is the only way out, an authority of its own, certificates where the machine keeps them."""
 import http.server
+import json
 import select
 import socket
 import socketserver
@@ -65,21 +66,31 @@ def company(cruet, tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def secure(company):
-    """A registry with a certificate of the company, and an image in it."""
+def with_tls(company, store):
     ca = tokens.authority(company)
     cert, key = tokens.issued(company, "server", f"subjectAltName=DNS:{NAME},IP:127.0.0.1", "extendedKeyUsage=serverAuth")
-    server = serving.Server(conftest.Cruet(company / "served"), "--tls-cert", cert, "--tls-key", key)
-    server.ca, server.digest = ca, serving.Repo(server, "app").image("1")
+    server = serving.Server(conftest.Cruet(company / store), "--tls-cert", cert, "--tls-key", key)
+    serving.Repo(server, "app").image("1")
+    server.ca = ca
     yield server
     server.stop()
 
 
 @pytest.fixture
+def secure(company):
+    """A registry with a certificate of the company, and an image in it."""
+    yield from with_tls(company, "served")
+
+
+@pytest.fixture
+def secure_too(company):
+    yield from with_tls(company, "served too")
+
+
+@pytest.fixture
 def plain(company):
     server = serving.Server(conftest.Cruet(company / "served"))
-    server.digest = serving.Repo(server, "app").image("1")
+    serving.Repo(server, "app").image("1")
     yield server
     server.stop()
 
@@ -193,6 +204,37 @@ def test_registries_conf_of_the_system(cruet, plain):
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("directory", ["empty", "/etc/ssl/certs"])
+def test_what_the_machine_trusts_stays_trusted(cruet, secure, directory):
+    """SSL_CERT_FILE has the company's authority, a registry has another one beside it."""
+    other = secure.cruet.root.parent / "other"
+    other.mkdir()
+    cruet.env.update(SSL_CERT_FILE=str(secure.ca), SSL_CERT_DIR=directory)
+    cruet.run("digest", f"docker://{secure.host}/app:1")
+    cruet.run("digest", "--ca-file", tokens.authority(other), f"docker://{secure.host}/app:1")
+
+
+@pytest.mark.root
+def test_daemon_json_of_docker(cruet, plain, secure_too, proxy):
+    """Mirrors are Docker Hub's, insecure registries are asked over TLS with any certificate, then without."""
+    conf = plain.cruet.root.parent / "daemon.json"
+    serving.Repo(plain, "library/app").image("1")
+    conf.write_text(json.dumps({"registry-mirrors": ["http://127.0.0.1:1", f"http://{plain.host}/"], "log-level": "warn"}))
+    for name, status in (("app:1", 0), ("docker.io/library/app:1", 0), (f"{plain.host}/library/app:1", 0)):
+        done = in_system(cruet, "/etc/docker", conf, "digest", f"docker://{name}")
+        assert done.returncode == status, done.stderr
+    conf.write_text(json.dumps({"insecure-registries": [NAME, f"{NAME}:5000"]}))
+    for server, name in ((plain, f"{NAME}:5000"), (secure_too, NAME)):
+        cruet.env["http_proxy"] = cruet.env["https_proxy"] = proxy(server.host).url
+        done = in_system(cruet, "/etc/docker", conf, "digest", f"docker://{name}/app:1")
+        assert done.returncode == 0, done.stderr
+        done = in_system(cruet, "/etc/docker", conf, "digest", f"docker://{name}1/app:1")
+        assert done.returncode == 5, done.stderr
+    conf.write_text('{"registry-mirrors": ["m"]}')
+    done = in_system(cruet, "/etc/docker", conf, "digest", f"docker://{plain.host}/app:1")
+    assert done.returncode == 8 and "/etc/docker/daemon.json" in done.stderr
+
+
 def test_hints_for_certificates(cruet, secure):
     told = cruet.fails(5, "digest", f"docker://{secure.host}/app:1")
     assert "hint: --ca-file" in told
@@ -200,6 +242,11 @@ def test_hints_for_certificates(cruet, secure):
     assert "hint: use a name that the certificate has" in told
     told = cruet.fails(5, "digest", "--plain-http", f"docker://{secure.host}/app:1")
     assert "TLS" in told.split("hint: ")[1]
+
+
+def test_capitals_make_a_host(cruet, company):
+    told = cruet.fails(5, "manifest", "MyTeam/app:1")
+    assert "Could not resolve host: MyTeam" in told and "hint: 'MyTeam' was taken for the host" in told and "small letters" in told
 
 
 # ---- what servers say ----

@@ -3,10 +3,14 @@ import base64
 import http.server
 import json
 import os
+import socket
 import stat
+import subprocess
 import threading
 
 import pytest
+
+from conftest import CRUET
 
 
 @pytest.fixture
@@ -99,6 +103,22 @@ def test_login_that_cannot_be(cruet, home, registry):
     cruet.fails(2, "login", "-u", "a", "--password-stdin", "no such host", input=b"x")
 
 
+@pytest.mark.parametrize("args", [
+    ("login", "-u", "user", "-p", "hush-hush", "{host}"), ("login", "-u", "user", "--password=hush-hush", "{host}"), ("pull", "--creds", "user:hush-hush", "{host}/a"),
+    ("copy", "--src-creds", "user:hush-hush", "--dest-creds=user:hush-hush", "docker://{host}/a", "docker://{host}/b")])
+def test_no_secret_stays_in_the_list_of_processes(cruet, home, args):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        args = [a.format(host=f"127.0.0.1:{silent.getsockname()[1]}") for a in args]
+        process = subprocess.Popen([CRUET, *args], env=cruet.env, stderr=subprocess.DEVNULL)
+        silent.accept()
+        line = open(f"/proc/{process.pid}/cmdline", "rb").read()
+        process.kill()
+        process.wait()
+    assert b"hush" not in line and b"xxx" in line
+
+
 def test_login_with_a_helper(cruet, home, registry):
     helper = home / "bin/docker-credential-keep"
     helper.parent.mkdir()
@@ -112,3 +132,72 @@ def test_login_with_a_helper(cruet, home, registry):
     kept = json.loads((home / "home/kept").read_text())
     assert kept == {"ServerURL": registry, "Username": "user", "Secret": "pass:word"}
     assert json.loads(config.read_text()) == {"credHelpers": {registry: "keep"}, "auths": {registry: {}}}
+
+
+KEY_RING = """#!/usr/bin/env python3
+import json, os, sys
+path = os.environ["HOME"] + "/ring-" + os.path.basename(sys.argv[0])
+ring = json.load(open(path)) if os.path.exists(path) else {}
+text = sys.stdin.read()
+if sys.argv[1] == "store":
+    ring[json.loads(text)["ServerURL"]] = json.loads(text)
+elif sys.argv[1] == "list":
+    print(json.dumps({server: entry["Username"] for server, entry in ring.items()}))
+elif text not in ring:
+    sys.exit("credentials not found in native keychain")
+elif sys.argv[1] == "get":
+    print(json.dumps(ring[text]))
+else:
+    del ring[text]
+json.dump(ring, open(path, "w"))
+"""
+
+
+@pytest.fixture
+def rings(cruet, home):
+    """The helpers "first" and "second", each with a key ring; name → what is in it."""
+    places = home / "bin"
+    places.mkdir()
+    (home / "home").mkdir()
+    for name in ("first", "second"):
+        (places / f"docker-credential-{name}").write_text(KEY_RING)
+        (places / f"docker-credential-{name}").chmod(0o755)
+    cruet.env["PATH"] = f"{places}:{os.environ['PATH']}"
+
+    def ring(name):
+        path = home / f"home/ring-docker-credential-{name}"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    return ring
+
+
+def test_credential_helpers_of_registries_conf(cruet, home, registry, rings):
+    """podman's way to name helpers for all hosts."""
+    conf = home / "home/.config/containers/registries.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text('credential-helpers = ["first", "containers-auth.json", "second"]\n')
+    login = ["login", "-u", "user", "--password-stdin"]
+    assert "docker-credential-first" in cruet.run(*login, registry, input=b"pass:word").out
+    assert rings("first")[registry]["Secret"] == "pass:word" and not (home / "run/containers/auth.json").exists()
+    cruet.run("digest", f"docker://{registry}/app:1")
+    # helpers know no namespaces
+    cruet.run(*login, f"{registry}/team", input=b"pass:word")
+    assert list(json.loads((home / "run/containers/auth.json").read_text())["auths"]) == [f"{registry}/team"]
+    assert "docker-credential-first" in cruet.run("logout", registry).out and rings("first") == {}
+    cruet.fails(4, "digest", f"docker://{registry}/app:1")
+    cruet.run("digest", f"docker://{registry}/team:1")
+    cruet.run("logout", f"{registry}/team")
+    # the last that is asked
+    conf.write_text('credential-helpers = ["second"]\n')
+    cruet.run(*login, registry, input=b"pass:word")
+    conf.write_text('credential-helpers = ["containers-auth.json", "second"]\n')
+    cruet.run("digest", f"docker://{registry}/app:1")
+    cruet.fails(4, "digest", f"docker://{registry}/app:1", env=dict(cruet.env, REGISTRY_AUTH_FILE=str(home / "none.json")))
+    cruet.run("logout", registry)
+    assert rings("second") == {}
+    conf.write_text('credential-helpers = ["second"]\n')
+    cruet.run(*login, registry, input=b"pass:word")
+    cruet.run("logout", "--all")
+    assert rings("second") == {}
+    conf.write_text('credential-helpers = ["absent"]\n')
+    assert "docker-credential-absent" in cruet.fails(4, "digest", f"docker://{registry}/app:1")

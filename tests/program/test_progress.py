@@ -256,6 +256,15 @@ def test_a_bar_for_each_layer(terminal, based, served, tmp_path):
     assert left[4:] == [f"{served.name} {based.digest(served.name)}"], "the result is what stays last"
 
 
+def test_what_is_cancelled_is_not_counted(terminal, served, tmp_path):
+    t = terminal("--root", tmp_path / "pulled", "pull", served.name, columns=100)
+    t.until(lambda t: any("[=" in line for line in t.shown()))
+    os.write(t.fd, b"\x03")
+    assert t.finish() == 130
+    assert any(re.fullmatch(r"\[\+\] Pulling [0-9.]+s \(0/3\) CANCELED", line) for line in t.shown())
+    assert t.count(" – CANCELED layer sha256:") == 3 and t.has("hint: what was transferred is kept")
+
+
 def test_results_come_behind_the_live_view(terminal, based, served):
     based.run("tag", "some", f"{served.host}/two:1")
     t = terminal("push", f"{served.host}/two:1", served.name, columns=120)
@@ -309,3 +318,17 @@ def test_json_of_what_is_no_text(cruet, served, tmp_path):
         mirror.shutdown()
     warnings = [e for e in map(json.loads, done.err.splitlines()) if e["event"] == "warning"]
     assert '299 - "go \ufffd away"' in warnings[0]["text"]
+
+
+def test_a_layer_of_a_base_is_told_once(cruet, served, tmp_path):
+    """The step that reads it and the push that sends it on both want it."""
+    target = serving.Server(Cruet(tmp_path / "target"))
+    cruet = Cruet(tmp_path / "new")
+    done = cruet.run("build", "--push", "--progress", "json", "-t", f"{target.host}/out:1", "-f", "-", tmp_path,
+                     input=f"FROM {served.name}\nWORKDIR /w\n".encode())
+    target.stop()
+    events = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
+    names = [e["name"] for e in events if e.get("state") in ("started", "cached")]
+    assert len(names) == len(set(names)) and sum(name.startswith("layer ") for name in names) == 3
+    totals = [e["total"] for e in events if e["event"] == "plan"]
+    assert totals == sorted(totals) and totals[-1] >= len(names)

@@ -283,6 +283,7 @@ def test_the_next_run_goes_on(cruet, registry, started, how, verb, kind):
     _, told = running.communicate(timeout=5)
     assert running.returncode == (130 if how == signal.SIGINT else -how)
     assert len(errors(told.decode())) == (how == signal.SIGINT)
+    assert told.count(b"hint: what was transferred is kept") == (how == signal.SIGINT and verb == ["pull"])
     assert partial(cruet, image).exists() and cruet.json("images") == []
     cruet.run(*args)
     start = int(registry.ranges_of(digest(image.layers[0]))[1].removeprefix("bytes=").removesuffix("-"))
@@ -650,3 +651,26 @@ def test_pulling_again_mends_what_the_power_cut_off(cruet, registry):
     cruet.run("pull", "-q", name)
     cruet.sound()
     cruet.run("export", "-o", "/dev/null", name)
+
+
+@pytest.mark.parametrize("method, step, after", [("HEAD", "/blobs/", 1), ("POST", "/uploads/", 0), ("PUT", "/uploads/", 0), ("PUT", "/uploads/", 1),
+                                                 ("PUT", "/manifests/", 0), ("GET", "/blobs/", 0), ("GET", "/blobs/", 1)])
+def test_a_token_that_ends_on_the_way(cruet, registry, method, step, after):
+    """Another one is asked for, and what was sent in vain is sent again."""
+    image = Image(3000000, 200000)
+    registry.auth = "bearer"
+    name = registry.add(image)
+    challenge = [("WWW-Authenticate", f'Bearer realm="http://{registry.host}/token",service="test",scope="x:y:z"')]
+    if method != "GET":
+        cruet.run("pull", "-q", "--creds", "user:secret-password", name)
+        registry.blobs.clear()
+        registry.manifests.clear()
+    before = len(registry.asked("GET", "/token"))
+    registry.fault(method, step, skip=after, status=401, headers=challenge)
+    cruet.run("pull" if method == "GET" else "push", "-q", "--creds", "user:secret-password", name)
+    assert not registry.faults[0].times, "it came about"
+    assert len(registry.asked("GET", "/token")) - before >= 2
+    if method == "GET":
+        cruet.sound()
+    else:
+        assert whole(registry, image)

@@ -56,6 +56,27 @@ static void done(Parsed *p)
 	p->err = err_free(p->err);
 }
 
+static void secrets_are_struck_out(void **state)
+{
+	(void)state;
+	static const Option secret[] = {{'p', "password", OPTION_SECRET, 0, "PASSWORD", "it"}};
+	static const char *const forms[][3] = {{"--password", "hush", "xxxx"},
+		{"--password=hush", "op", "op"}, {"-phush", "op", "op"}, {"-p", "hush", "xxxx"}};
+	static const char *const left[] = {"--password", "--password=xxxx", "-pxxxx", "-p"};
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		_cleanup_strvec_ StrVec argv = {0}, operands = {0};
+		char *value = NULL;
+		OptionSet set = {secret, 1, &value};
+		strvec_push(&argv, forms[i][0]);
+		strvec_push(&argv, forms[i][1]);
+		assert_int_equal(options_parse(&set, 1, 2, argv.items, false, &operands, NULL), 0);
+		assert_string_equal(value, "hush");
+		assert_string_equal(argv.items[0], left[i]);
+		assert_string_equal(argv.items[1], forms[i][2]);
+		options_done(&set);
+	}
+}
+
 static void values(void **state)
 {
 	(void)state;
@@ -218,6 +239,7 @@ static void choices(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(secrets_are_struck_out),
 		cmocka_unit_test(values),
 		cmocka_unit_test(switches),
 		cmocka_unit_test(operands),
