@@ -589,6 +589,19 @@ def test_referrers_of_the_old_tag_scheme(repo):
     assert [d["digest"] for d in found] == [digest(old)]
 
 
+def test_referrers_of_the_old_tag_scheme_are_filtered_by_what_they_are(repo):
+    """The old index need not say their types, and may name one twice."""
+    image, _ = repo.image("v1")
+    repo.blob(b"{}")
+    one, _ = repo.manifest(image_manifest(b"{}", [], "application/x.old"))
+    two, _ = repo.manifest(image_manifest(b"{}", [], OCI_EMPTY, artifactType="application/x.new", subject=descriptor(image, OCI_MANIFEST)))
+    repo.manifest(index_of(*((m, OCI_MANIFEST, {}) for m in (one, two, one))), digest(image).replace(":", "-"), OCI_INDEX)
+    path = f"{repo.base}/referrers/{digest(image)}"
+    for query, want in (("", [one, two]), ("?artifactType=application/x.old", [one]), ("?artifactType=application/x.new", [two]), ("?artifactType=x/y", [])):
+        found = repo.server.get(path + query).json()["manifests"]
+        assert sorted(d["digest"] for d in found) == sorted(map(digest, want))
+
+
 # ---- management ----
 
 def test_delete_tag_and_manifest(repo):
