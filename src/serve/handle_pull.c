@@ -128,7 +128,8 @@ static void want_blob(Request *q, const Digest *d)
 {
 	Serve *v = q->serve;
 	Digest user;
-	if (v->options->read_only || catalog_blob_user(v->catalog, d, &user, NULL) == 1)
+	if (v->options->read_only || !store_blob_has(v->store, d, NULL) ||
+		catalog_blob_user(v->catalog, d, &user, NULL) == 1)
 		return;
 	if (store_turn_begin(v->store, NULL) == 0) {
 		if (store_blob_has(v->store, d, NULL))

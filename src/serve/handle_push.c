@@ -144,12 +144,15 @@ static bool push_tags(Request *q, StrVec *ret)
 		const char *pair = q->route.query.items[i];
 		if (!cstr_starts(pair, "tag="))
 			continue;
-		if (!tag_valid(str_of(pair + 4)) || ret->len == TAGS_MAX) {
-			response_error(&q->reply, 400, "TAG_INVALID",
-				"'%.160s' is no tag, or one too many", pair + 4);
+		bool valid = tag_valid(str_of(pair + 4));
+		if (!valid || ret->len == TAGS_MAX) {
+			response_error(&q->reply, valid ? 414 : 400, "TAG_INVALID",
+				valid ? "'%.160s' is a tag too many" : "'%.160s' is no tag",
+				pair + 4);
 			return false;
 		}
-		strvec_push(ret, pair + 4);
+		if (!strvec_has(ret, pair + 4))
+			strvec_push(ret, pair + 4);
 	}
 	return true;
 }

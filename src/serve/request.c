@@ -128,7 +128,8 @@ static void check_route(Request *q)
 	const unsigned writes = METHOD_POST | METHOD_PATCH | METHOD_PUT | METHOD_DELETE;
 	const Route *r = &q->route;
 	if (q->bad_target)
-		response_error(&q->reply, 400, "NAME_INVALID", "%s", q->bad_target->message);
+		response_error(&q->reply, q->bad_target->code == ERR_LIMIT ? 414 : 400,
+			"NAME_INVALID", "%s", q->bad_target->message);
 	else if (r->kind == ROUTE_NONE)
 		response_error(&q->reply, 404, "UNSUPPORTED", "the registry has no such place");
 	else if (!(route_methods(r->kind) & q->method)) {

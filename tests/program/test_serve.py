@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import resource
 import socket
 import subprocess
 import threading
@@ -696,10 +697,20 @@ def test_slow_readers_of_large_manifests_and_lists(server):
 
 def test_long_targets_are_logged_in_one_line_each(server):
     for target in ("/v2/?" + '"' * 30000, "/v2/" + "a" * 9000):
-        assert raw(server, f"GET {target} HTTP/1.0\r\n\r\n".encode()).startswith(b"HTTP/1.1 400")
+        assert raw(server, f"GET {target} HTTP/1.0\r\n\r\n".encode()).startswith(b"HTTP/1.1 414")
     in_time(lambda: server.log.read_bytes().count(b"\n") == 2)
     lines = server.log.read_text().splitlines()
-    assert all(re.match(r'127\.0\.0\.1 - - \[.*\] "GET /v2/.*\.\.\. HTTP/1\.0" 400 \d+$', line) for line in lines)
+    assert all(re.match(r'127\.0\.0\.1 - - \[.*\] "GET /v2/.*\.\.\. HTTP/1\.0" 414 \d+$', line) for line in lines)
+
+
+def test_uploads_leave_files_to_others(server):
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (120, 120))
+    repo = Repo(server, "team/app")
+    begun = [server.call("POST", f"{repo.base}/blobs/uploads/") for _ in range(60)]
+    assert [a.status for a in begun] == [202] * 40 + [429] * 20
+    assert begun[-1].codes() == ["TOOMANYREQUESTS"] and int(begun[-1]["Retry-After"]) > 0
+    assert repo.put(begun[0]["Location"], b"x").status == 201
+    assert repo.blob(b"y")
 
 
 def test_connections_are_bounded(serve):

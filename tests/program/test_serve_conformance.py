@@ -426,6 +426,13 @@ def test_several_tags_at_once(repo):
     _, done = repo.manifest(content, query="?tag=a&tag=b")
     assert done.status == 201 and done.headers.get_all("OCI-Tag") == ["a", "b"]
     assert repo.server.get(f"{repo.base}/tags/list").json()["tags"] == ["a", "b"]
+    for query, status in (("tag=a&tag=a", 201), ("tag=a&tag=.b", 400), ("tag=", 400), ("&".join(f"tag=t{i}" for i in range(10)), 201),
+                          ("&".join(f"tag=u{i}" for i in range(17)), 414)):
+        _, done = repo.manifest(content, query="?" + query)
+        assert done.status == status, query
+        if status == 201:
+            assert done.headers.get_all("OCI-Tag") == list(dict.fromkeys(q[4:] for q in query.split("&")))
+    assert repo.server.get(f"{repo.base}/tags/list").json()["tags"] == sorted(["a", "b", *(f"t{i}" for i in range(10))])
 
 
 @pytest.mark.parametrize("body,media_type", [
