@@ -313,13 +313,16 @@ def test_address_in_use(cruet, server):
     assert "Address already in use" in error and "another program" in error
 
 
-def test_another_address_says_what_is_open(cruet):
-    s = subprocess.Popen([conftest.CRUET, "serve", "--listen", "0.0.0.0:0"], env=cruet.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.mark.parametrize("flags,words", [
+    ([], "can pull every image and blob of the store, push and delete; nobody is asked for a password; the connection is not encrypted"),
+    (["--read-only", "--mirror", "quay.io"], "blob of the store and what you may pull from quay.io; nobody is asked")])
+def test_another_address_says_what_is_open(cruet, flags, words):
+    s = subprocess.Popen([conftest.CRUET, "serve", "--listen", "0.0.0.0:0", *flags], env=cruet.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     line = s.stdout.readline().decode()
     s.terminate()
     _, errors = s.communicate(timeout=20)
     assert line.startswith("listening on http://0.0.0.0:") and s.returncode == 0
-    assert b"whoever reaches" in errors and b"push and delete" in errors and b"nobody is asked for a password" in errors
+    assert b"whoever reaches" in errors and words.encode() in errors
 
 
 def test_ipv6(cruet):
@@ -657,6 +660,16 @@ def test_two_lengths_are_none(server):
         got = raw(server, f"PATCH {where} HTTP/1.1\r\nHost: x\r\n{more}\r\n\r\n0\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n".encode(), wait=2)
         assert got.startswith(b"HTTP/1.1 400") and got.count(b"HTTP/1.1") == 1 and b"SIZE_INVALID" in got
     assert server.get(where)["Range"] == "0-0"
+
+
+def test_what_is_no_digest_is_refused_before_the_body(server):
+    repo = Repo(server, "team/app")
+    for name in ("sha256:xyz", "sha512:" + "0" * 128, ""):
+        where = repo.begin()
+        for target in (f"PUT {where}?digest={name}", f"POST {repo.base}/blobs/uploads/?digest={name}"):
+            got = raw(server, f"{target} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert got.startswith(b"HTTP/1.1 400"), got[:100]
+        assert server.get(where).status == 404
 
 
 def test_cut_in_what_was_refused_already(serve):
