@@ -237,14 +237,14 @@ static int delete_digest(Request *q, const Digest *d, Err **err)
 	Serve *v = q->serve;
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < q->names.len; i++) {
-		_cleanup_strvec_ StrVec tags = {0}, one = {0};
+		_cleanup_strvec_ StrVec tags = {0}, full = {0}, one = {0};
 		const char *repository = q->names.items[i];
 		Descriptor still = {0};
 		r = catalog_tags_of(v->catalog, repository, d, &tags, err);
-		for (size_t t = 0; r == 0 && t < tags.len; t++) {
-			_cleanup_free_ char *name = xasprintf("%s:%s", repository, tags.items[t]);
-			r = store_untag(v->store, name, err);
-		}
+		for (size_t t = 0; t < tags.len; t++)
+			strvec_pushf(&full, "%s:%s", repository, tags.items[t]);
+		if (r == 0 && full.len)
+			r = store_untag_all(v->store, &full, err);
 		if (r == 0)
 			r = store_unkeep(v->store, repository, d, err);
 		strvec_push(&one, repository);

@@ -759,6 +759,20 @@ def test_full_disk(tmp_path):
 
 # ---- many manifests ----
 
+def test_a_manifest_of_many_tags_is_deleted_at_once(cruet, server):
+    repo = Repo(server, "team/app")
+    image, _ = repo.image("t")
+    file = cruet.root / "index.json"
+    index = json.loads(file.read_text())
+    one = index["manifests"][0]
+    index["manifests"] = [dict(one, annotations={k: f"docker.io/team/app:t{i}" for k in one["annotations"]}) for i in range(8000)]
+    (cruet.root / "new").write_text(json.dumps(index))
+    (cruet.root / "new").rename(file)
+    assert len(server.get(f"{repo.base}/tags/list").json()["tags"]) == 8000
+    assert server.call("DELETE", f"{repo.base}/manifests/{digest(image)}").status == 202
+    assert server.get(f"{repo.base}/tags/list").status == 404 and json.loads(file.read_text())["manifests"] == []
+
+
 @pytest.mark.slow
 def test_ten_thousand_referrers(cruet, serve):
     """The first question reads each manifest once, the next ones take no time; pages hold them all."""
