@@ -79,8 +79,9 @@ static void print_address(void *arg, const char *address)
 	if (serve_is_loopback(o->host))
 		return;
 	fprintf(stderr,
-		"note: whoever reaches %s can pull every image and blob of the store%s%s%s\n",
-		address, o->read_only ? "" : ", push and delete",
+		"note: whoever reaches %s can pull every image and blob of the store%s%s%s%s%s\n",
+		address, o->mirror ? " and what you may pull from " : "",
+		o->mirror ? o->mirror->host : "", o->read_only ? "" : ", push and delete",
 		o->htpasswd ? ", if he is a user of the password file"
 			    : "; nobody is asked for a password",
 		o->tls_cert ? "" : "; the connection is not encrypted");

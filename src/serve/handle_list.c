@@ -7,7 +7,6 @@
 #define PAGE_MAX       10000 /* names of one answer */
 #define REFERRERS_PAGE 1000
 #define REFERRERS_SIZE (3u << 20) /* bytes of one page: a manifest's bound is what clients read */
-#define FALLBACK_MAX   16384
 
 /* n of the query: false and an answer when it is none. */
 static bool page_size(Request *q, uint64_t most, uint64_t *ret)
@@ -106,11 +105,11 @@ typedef struct Answer {
 	json_t *array;
 	size_t size;
 	Digest last; /* of the last entry */
-	bool more;
+	bool more, busy;
 } Answer;
 
 /* False when it does not fit on the page any more. */
-static bool add_entry(Answer *a, json_t *entry, const Digest *d)
+static bool add_entry(Request *q, Answer *a, json_t *entry, const Digest *d)
 {
 	_cleanup_free_ char *text = json_text(entry);
 	size_t len = strlen(text) + 1;
@@ -119,22 +118,34 @@ static bool add_entry(Answer *a, json_t *entry, const Digest *d)
 		a->more = true;
 		return false;
 	}
+	a->busy = !reply_takes(q, 3 * len); /* as values, as text, and being written */
+	if (a->busy)
+		return false;
 	json_array_append(a->array, entry);
 	a->size += len;
 	a->last = *d;
 	return true;
 }
 
-static bool add_referrer(Request *q, Answer *a, const Digest *d)
+static bool add_referrer(Request *q, Answer *a, const char *type, const Digest *d)
 {
+	Store *s = q->serve->store;
 	_cleanup_buf_ Buf text = BUF_INIT(0);
 	OciDocument doc = {0};
-	if (store_blob_read(q->serve->store, d, LIMIT_MANIFEST_SIZE, &text, NULL) < 0 ||
-		oci_document_parse(buf_view(&text), "", "manifest", &doc, NULL) < 0)
+	uint64_t size = 0;
+	bool fits = true;
+	if (!store_blob_has(s, d, &size))
 		return true; /* gone meanwhile */
-	_cleanup_json_ json_t *entry = oci_document_descriptor(&doc, d, text.len);
+	large_begin(q->serve, size);
+	if (store_blob_read(s, d, LIMIT_MANIFEST_SIZE, &text, NULL) == 0 &&
+		oci_document_parse(buf_view(&text), "", "manifest", &doc, NULL) == 0 &&
+		(!type || cstr_eq(type, doc.artifact_type))) {
+		_cleanup_json_ json_t *entry = oci_document_descriptor(&doc, d, text.len);
+		fits = add_entry(q, a, entry, d);
+	}
 	oci_document_done(&doc);
-	return add_entry(a, entry, d);
+	large_end(q->serve, size);
+	return fits;
 }
 
 static int by_digest(const void *a, const void *b)
@@ -143,28 +154,27 @@ static int by_digest(const void *a, const void *b)
 }
 
 /* Those that clients of older registries listed in the tag sha256-<hex> (spec: transfer.md 4.3). */
-static void add_fallback(Request *q, const Digest *subject, const char *type, Digests *found)
+static void add_fallback(Request *q, const Digest *subject, Digests *found)
 {
 	_cleanup_free_ char *tag = xasprintf("sha256-%s", digest_hex(subject).s);
 	_cleanup_buf_ Buf text = BUF_INIT(0);
-	_cleanup_(image_index_done) ImageIndex index = {0};
+	ImageIndex index = {0};
 	Descriptor d = {0};
-	size_t sorted = found->len;
+	uint64_t size = 0;
 	if (catalog_manifest(q->serve->catalog, &q->names, tag, NULL, &d, NULL, NULL) < 0)
 		return;
-	int r = media_type_is_index(d.media_type)
-		? store_blob_read(q->serve->store, &d.digest, LIMIT_MANIFEST_SIZE, &text, NULL)
-		: -1;
-	descriptor_done(&d);
-	if (r < 0 || image_index_parse(buf_view(&text), "index", &index, NULL) < 0)
-		return;
-	vec_foreach (&index.manifests, it) {
-		const char *own = json_string_value(json_object_get(it->raw, "artifactType"));
-		bool known = sorted &&
-			bsearch(&it->digest, found->items, sorted, sizeof(Digest), by_digest);
-		if (!known && (!type || cstr_eq(own, type)) && found->len < FALLBACK_MAX)
-			vec_push(found, it->digest);
+	if (media_type_is_index(d.media_type) &&
+		store_blob_has(q->serve->store, &d.digest, &size)) {
+		large_begin(q->serve, size);
+		if (store_blob_read(q->serve->store, &d.digest, LIMIT_MANIFEST_SIZE, &text, NULL) ==
+				0 &&
+			image_index_parse(buf_view(&text), "index", &index, NULL) == 0)
+			vec_foreach (&index.manifests, it)
+				vec_push(found, it->digest);
+		image_index_done(&index);
+		large_end(q->serve, size);
 	}
+	descriptor_done(&d);
 }
 
 static void send_referrers(Request *q, const Digests *found, const char *type)
@@ -173,11 +183,18 @@ static void send_referrers(Request *q, const Digests *found, const char *type)
 	Digest after = {0};
 	bool has_last = last && digest_parse(str_of(last), &after, NULL) == 0;
 	Answer a = {.array = json_array()};
-	vec_foreach (found, d)
-		if ((!has_last || memcmp(d, &after, sizeof(after)) > 0) && !add_referrer(q, &a, d))
+	vec_foreach (found, d) {
+		bool again = d > found->items && digest_eq(d, d - 1);
+		bool before = has_last && memcmp(d, &after, sizeof(after)) <= 0;
+		if (!again && !before && !add_referrer(q, &a, type, d))
 			break;
+	}
 	_cleanup_json_ json_t *j = json_pack("{s:i, s:s, s:o}", "schemaVersion", 2, "mediaType",
 		MT_OCI_INDEX, "manifests", a.array);
+	if (a.busy) {
+		response_busy(&q->reply, TOO_MUCH);
+		return;
+	}
 	response_text(&q->reply, 200, MT_OCI_INDEX, json_text(j));
 	_cleanup_free_ char *escaped = type ? query_escape(type) : NULL;
 	if (type)
@@ -206,12 +223,9 @@ static void get_referrers(Request *q)
 	if (r < 0) {
 		response_failure(&q->reply, e, "NAME_UNKNOWN");
 	} else {
-		if (found.len)
-			qsort(found.items, found.len, sizeof(Digest), by_digest);
-		size_t direct = found.len;
 		if (q->route.digest == DIGEST_OURS)
-			add_fallback(q, subject, type, &found);
-		if (found.len > direct)
+			add_fallback(q, subject, &found);
+		if (found.len)
 			qsort(found.items, found.len, sizeof(Digest), by_digest);
 		send_referrers(q, &found, type);
 	}

@@ -26,13 +26,29 @@ static void add_digest(Request *q, const Digest *d)
 
 /* ---- manifests ---- */
 
+/* A large one goes out of its file: many clients that read slowly must not fill the memory. */
+static int open_manifest(Request *q, const Descriptor *d, Err **err)
+{
+	Store *s = q->serve->store;
+	Response *r = &q->reply;
+	Buf text = BUF_INIT(0);
+	uint64_t size = 0;
+	if (store_blob_has(s, &d->digest, &size) && size > SERVE_SMALL) {
+		r->size = size;
+		return store_blob_open(s, &d->digest, &r->fd, err);
+	}
+	int rc = store_blob_read(s, &d->digest, LIMIT_MANIFEST_SIZE, &text, err);
+	r->size = text.len;
+	r->body = text.ptr;
+	return rc;
+}
+
 static void send_manifest(Request *q, const Descriptor *d)
 {
 	_cleanup_err_ Err *e = NULL;
-	Buf text = BUF_INIT(0);
 	if (not_modified(q, &d->digest))
 		return;
-	if (store_blob_read(q->serve->store, &d->digest, LIMIT_MANIFEST_SIZE, &text, &e) < 0) {
+	if (open_manifest(q, d, &e) < 0) {
 		if (e->code == ERR_DIGEST)
 			response_error(&q->reply, 500, "MANIFEST_INVALID", "%s", e->message);
 		else
@@ -40,8 +56,6 @@ static void send_manifest(Request *q, const Descriptor *d)
 		return;
 	}
 	response_status(&q->reply, 200);
-	q->reply.size = text.len;
-	q->reply.body = text.ptr;
 	add_digest(q, &d->digest);
 	response_header(&q->reply, "Content-Type", "%s", d->media_type);
 }
@@ -114,7 +128,8 @@ static void want_blob(Request *q, const Digest *d)
 {
 	Serve *v = q->serve;
 	Digest user;
-	if (v->options->read_only || catalog_blob_user(v->catalog, d, &user, NULL) == 1)
+	if (v->options->read_only || !store_blob_has(v->store, d, NULL) ||
+		catalog_blob_user(v->catalog, d, &user, NULL) == 1)
 		return;
 	if (store_turn_begin(v->store, NULL) == 0) {
 		if (store_blob_has(v->store, d, NULL))

@@ -5,14 +5,13 @@
 #include "serve/serve_int.h"
 #include "store/kept.h"
 
-#define BUDGET   (16u << 20) /* bytes of manifests that are being pushed, all together */
-#define TAGS_MAX 16          /* ?tag= of one push */
+#define TAGS_MAX 16 /* ?tag= of one push */
 
 /* ---- the body ---- */
 
 static void release(Request *q)
 {
-	__atomic_sub_fetch(&q->serve->manifest_bytes, q->manifest.cap, __ATOMIC_RELAXED);
+	budget_give(q->serve, q->manifest.cap);
 	buf_done(&q->manifest);
 }
 
@@ -38,13 +37,12 @@ static int take_manifest(Request *q, const void *data, size_t len, Err **err)
 {
 	size_t before = q->manifest.cap;
 	buf_append(&q->manifest, data, len);
-	size_t grown = q->manifest.cap - before;
-	uint64_t all = __atomic_add_fetch(&q->serve->manifest_bytes, grown, __ATOMIC_RELAXED);
+	bool fits = budget_take(q->serve, q->manifest.cap - before);
 	if (q->manifest.overflow)
 		return err_set(err, ERR_LIMIT, "a manifest may have %u bytes", LIMIT_MANIFEST_SIZE);
-	if (all <= BUDGET || q->manifest.cap <= 65536)
+	if (fits || q->manifest.cap <= SERVE_SMALL)
 		return 0;
-	response_busy(&q->reply, "too many large manifests are being pushed");
+	response_busy(&q->reply, TOO_MUCH);
 	return err_set(err, ERR_LIMIT, "too many large manifests");
 }
 
@@ -146,12 +144,15 @@ static bool push_tags(Request *q, StrVec *ret)
 		const char *pair = q->route.query.items[i];
 		if (!cstr_starts(pair, "tag="))
 			continue;
-		if (!tag_valid(str_of(pair + 4)) || ret->len == TAGS_MAX) {
-			response_error(&q->reply, 400, "TAG_INVALID",
-				"'%.160s' is no tag, or one too many", pair + 4);
+		bool valid = tag_valid(str_of(pair + 4));
+		if (!valid || ret->len == TAGS_MAX) {
+			response_error(&q->reply, valid ? 414 : 400, "TAG_INVALID",
+				valid ? "'%.160s' is a tag too many" : "'%.160s' is no tag",
+				pair + 4);
 			return false;
 		}
-		strvec_push(ret, pair + 4);
+		if (!strvec_has(ret, pair + 4))
+			strvec_push(ret, pair + 4);
 	}
 	return true;
 }
@@ -172,7 +173,7 @@ static void put_manifest(Request *q)
 {
 	_cleanup_err_ Err *e = NULL;
 	_cleanup_strvec_ StrVec tags = {0};
-	_cleanup_(oci_document_done) OciDocument doc = {0};
+	OciDocument doc = {0};
 	_cleanup_free_ char *repository = request_target_repository(q);
 	const char *type = request_header(q, "Content-Type");
 	Str text = buf_view(&q->manifest);
@@ -182,6 +183,7 @@ static void put_manifest(Request *q)
 		return;
 	}
 	digest_of(text.ptr, text.len, &d.digest);
+	large_begin(q->serve, text.len);
 	if (q->route.digest == DIGEST_OURS && !digest_eq(&d.digest, &q->route.digest_value))
 		response_error(&q->reply, 400, "DIGEST_INVALID", "the manifest has the digest %s",
 			digest_str(&d.digest).s);
@@ -198,6 +200,8 @@ static void put_manifest(Request *q)
 		else
 			response_failure(&q->reply, e, "MANIFEST_UNKNOWN");
 	}
+	oci_document_done(&doc);
+	large_end(q->serve, text.len);
 	release(q);
 }
 
@@ -235,14 +239,14 @@ static int delete_digest(Request *q, const Digest *d, Err **err)
 	Serve *v = q->serve;
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < q->names.len; i++) {
-		_cleanup_strvec_ StrVec tags = {0}, one = {0};
+		_cleanup_strvec_ StrVec tags = {0}, full = {0}, one = {0};
 		const char *repository = q->names.items[i];
 		Descriptor still = {0};
 		r = catalog_tags_of(v->catalog, repository, d, &tags, err);
-		for (size_t t = 0; r == 0 && t < tags.len; t++) {
-			_cleanup_free_ char *name = xasprintf("%s:%s", repository, tags.items[t]);
-			r = store_untag(v->store, name, err);
-		}
+		for (size_t t = 0; t < tags.len; t++)
+			strvec_pushf(&full, "%s:%s", repository, tags.items[t]);
+		if (r == 0 && full.len)
+			r = store_untag_all(v->store, &full, err);
 		if (r == 0)
 			r = store_unkeep(v->store, repository, d, err);
 		strvec_push(&one, repository);

@@ -158,6 +158,15 @@ static void begin_chunk(Request *q)
 	upload_leave(TAKE_PTR(q->upload));
 }
 
+/* What is no digest ends the upload, before its last bytes are taken. */
+static void begin_put(Request *q)
+{
+	Digest d;
+	begin_chunk(q);
+	if (!request_answered(q) && !query_digest(q, "digest", &d))
+		upload_end(TAKE_PTR(q->upload));
+}
+
 static void end_chunk(Request *q)
 {
 	response_status(&q->reply, 202);
@@ -192,7 +201,7 @@ static void delete_upload(Request *q)
 const Handler handlers_upload[] = {
 	{ROUTE_UPLOADS, METHOD_POST, begin_uploads, take_chunk, end_uploads, abort_uploads},
 	{ROUTE_UPLOAD, METHOD_PATCH, begin_chunk, take_chunk, end_chunk, abort_chunk},
-	{ROUTE_UPLOAD, METHOD_PUT, begin_chunk, take_chunk, finish, abort_chunk},
+	{ROUTE_UPLOAD, METHOD_PUT, begin_put, take_chunk, finish, abort_chunk},
 	{ROUTE_UPLOAD, METHOD_GET | METHOD_HEAD, .end = get_upload},
 	{ROUTE_UPLOAD, METHOD_DELETE, .end = delete_upload},
 };

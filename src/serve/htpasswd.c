@@ -14,9 +14,6 @@
 #define FILE_MAX     (1u << 20)
 #define REMEMBER_MAX 4096
 #define KEY_SIZE     32
-/* of no password: what an unknown user's is checked against, so that he takes as long as a known one */
-#define NOBODY "$2y$10$abcdefghijklmnopqrstuuG1Sg0m6H0q3B7gkq0o8y2W8D4n8qk2a"
-
 typedef struct Libcrypt {
 	__typeof__(&crypt_r) crypt_r;
 } Libcrypt;
@@ -212,8 +209,11 @@ bool htpasswd_allows(Htpasswd *h, const char *authorization, char **ret_user)
 	pthread_mutex_lock(&h->lock);
 	(void)!load_users(h, NULL); /* a file that became malformed: the users of before stay */
 	const char *known = map_get(&h->users, str_of(user));
-	hash = xstrdup(known ? known : NOBODY);
 	bool exists = known != NULL;
+	/* an unknown user takes as long as one of the known: by what he costs nobody learns that he is none */
+	map_foreach (&h->users, it)
+		known = known ? known : it->value;
+	hash = xstrdup(known ? known : "*");
 	keyed_hash(h, user, password, hash, &sum);
 	Str key = {(const char *)sum.bytes, DIGEST_SIZE};
 	bool right = exists && map_has(&h->right, key);

@@ -21,6 +21,7 @@ static void load(void)
 		SYMBOL(get_daemon_info),
 		SYMBOL(get_connection_info),
 		SYMBOL(lookup_connection_value),
+		SYMBOL(get_connection_values),
 		SYMBOL(queue_response),
 		SYMBOL(create_response_from_buffer),
 		SYMBOL(create_response_from_callback),

@@ -10,10 +10,10 @@
 
 #include "serve/reponame.h"
 
-#define DISCARD_MAX   (64u << 20) /* of a body that nobody wants; past it the connection is closed */
-#define BODY_GRACE_MS 30000       /* then a body must have come at BODY_MIN_RATE on average */
-#define BODY_MIN_RATE 256         /* bytes a second */
-#define SOURCE_BLOCK  (64u << 10)
+#define DISCARD_MAX  (64u << 20) /* of a body that nobody wants; past it the connection is closed */
+#define BUDGET       (16u << 20)
+#define LOG_TEXT_MAX 2048
+#define SOURCE_BLOCK (64u << 10)
 
 static const struct {
 	const Handler *rows;
@@ -52,6 +52,41 @@ char *request_target_repository(Request *q)
 		response_error(&q->reply, 400, "NAME_INVALID",
 			"'%s' is no name that the store can have", q->route.name);
 	return repository;
+}
+
+bool budget_take(Serve *v, uint64_t bytes)
+{
+	return __atomic_add_fetch(&v->budget, bytes, __ATOMIC_RELAXED) <= BUDGET;
+}
+
+void budget_give(Serve *v, uint64_t bytes)
+{
+	__atomic_sub_fetch(&v->budget, bytes, __ATOMIC_RELAXED);
+}
+
+bool reply_takes(Request *q, uint64_t bytes)
+{
+	q->reply_budget += bytes;
+	return budget_take(q->serve, bytes) || q->reply_budget <= SERVE_SMALL;
+}
+
+void large_begin(Serve *v, uint64_t bytes)
+{
+	if (bytes > SERVE_SMALL)
+		pthread_mutex_lock(&v->large);
+}
+
+void large_end(Serve *v, uint64_t bytes)
+{
+	if (bytes > SERVE_SMALL)
+		pthread_mutex_unlock(&v->large);
+}
+
+static Client *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		mhd.get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	return info->socket_context;
 }
 
 static uint64_t elapsed_usec(const Request *q)
@@ -93,7 +128,8 @@ static void check_route(Request *q)
 	const unsigned writes = METHOD_POST | METHOD_PATCH | METHOD_PUT | METHOD_DELETE;
 	const Route *r = &q->route;
 	if (q->bad_target)
-		response_error(&q->reply, 400, "NAME_INVALID", "%s", q->bad_target->message);
+		response_error(&q->reply, q->bad_target->code == ERR_LIMIT ? 414 : 400,
+			"NAME_INVALID", "%s", q->bad_target->message);
 	else if (r->kind == ROUTE_NONE)
 		response_error(&q->reply, 404, "UNSUPPORTED", "the registry has no such place");
 	else if (!(route_methods(r->kind) & q->method)) {
@@ -108,11 +144,27 @@ static void check_route(Request *q)
 	}
 }
 
+static enum MHD_Result count_length(
+	void *arg, enum MHD_ValueKind kind _unused_, const char *key, const char *value _unused_)
+{
+	unsigned *count = arg;
+	*count += str_eq_nocase(str_of(key), "Content-Length") ||
+		str_eq_nocase(str_of(key), "Transfer-Encoding");
+	return MHD_YES;
+}
+
+/* Who stands between may have taken another of two lengths for the right one, and what follows for another request. */
 static void read_length(Request *q)
 {
 	const char *text = request_header(q, "Content-Length");
+	unsigned count = 0;
 	q->has_length =
 		text && str_to_u64(str_trim(str_of(text)), UINT64_MAX, &q->length, NULL) == 0;
+	(void)mhd.get_connection_values(q->connection, MHD_HEADER_KIND, count_length, &count);
+	q->ambiguous = count > 1 || (text && !q->has_length);
+	if (q->ambiguous)
+		response_error(&q->reply, 400, "SIZE_INVALID",
+			"the request says more than once how long it is");
 }
 
 static void find_names(Request *q)
@@ -131,7 +183,7 @@ static void request_begin(Request *q)
 {
 	const Handler *h = NULL;
 	read_length(q);
-	if (check_user(q))
+	if (!request_answered(q) && check_user(q))
 		check_route(q);
 	if (!request_answered(q)) {
 		h = find_handler(q);
@@ -150,28 +202,24 @@ static void request_begin(Request *q)
 
 static void take_body(Request *q, const void *data, size_t len)
 {
-	uint64_t usec = elapsed_usec(q);
 	q->received += len;
 	__atomic_add_fetch(&q->serve->metrics.received, len, __ATOMIC_RELAXED);
-	if (q->phase != PHASE_BODY)
-		return;
-	const Handler *h = find_handler(q);
-	_cleanup_err_ Err *e = NULL;
-	if (usec > BODY_GRACE_MS * 1000 && q->received * 1000000 / usec < BODY_MIN_RATE)
-		(void)err_set(&e, ERR_TIMEOUT, "the body comes too slowly");
-	else
-		(void)!h->body(q, data, len, &e);
-	if (e) {
-		q->body_error = TAKE_PTR(e);
+	if (q->phase == PHASE_BODY && find_handler(q)->body(q, data, len, &q->body_error) < 0)
 		q->phase = PHASE_DISCARD;
-	}
+}
+
+static bool comes_too_slowly(const Request *q)
+{
+	uint64_t usec = elapsed_usec(q);
+	return usec > idle_seconds(q->serve->options) * UINT64_C(1000000) &&
+		q->received < CLIENT_MIN_RATE * (usec / 1000000);
 }
 
 /* Whether waiting for the rest of a body that nobody wants makes sense, so that the client reads the answer. */
 static bool may_discard(const Request *q)
 {
 	const char *expect = request_header(q, "Expect");
-	if (expect && q->received == 0)
+	if (q->ambiguous || (expect && q->received == 0))
 		return false;
 	return q->has_length ? q->length <= DISCARD_MAX : q->received <= DISCARD_MAX;
 }
@@ -221,6 +269,8 @@ static enum MHD_Result send_response(Request *q)
 	Serve *v = q->serve;
 	Response *r = &q->reply;
 	Fault fault = faults_pick(v->faults, &q->route, q->method);
+	if (r->body && r->size > q->reply_budget && !reply_takes(q, r->size))
+		response_busy(r, TOO_MUCH);
 	faults_delay(v->faults, &v->stopping);
 	faults_apply(v->faults, &fault, &v->stopping, r);
 	q->phase = PHASE_ANSWERED;
@@ -236,6 +286,7 @@ static enum MHD_Result send_response(Request *q)
 		ok = mhd.add_response_header(response, name, colon + 2) == MHD_YES;
 		*colon = ':';
 	}
+	client_enters(client_of(q->connection), CLIENT_READS);
 	enum MHD_Result result =
 		ok ? mhd.queue_response(q->connection, r->status, response) : MHD_NO;
 	mhd.destroy_response(response);
@@ -248,8 +299,6 @@ static void answer_body_error(Request *q)
 	const Handler *h = find_handler(q);
 	if (request_answered(q))
 		; /* the handler said why */
-	else if (q->body_error->code == ERR_TIMEOUT)
-		response_error(&q->reply, 408, "BLOB_UPLOAD_INVALID", "%s", q->body_error->message);
 	else
 		response_failure(&q->reply, q->body_error, "BLOB_UPLOAD_UNKNOWN");
 	if (h && h->abort)
@@ -269,8 +318,8 @@ static enum MHD_Result request_end(Request *q)
 }
 
 enum MHD_Result request_handle(void *arg, struct MHD_Connection *connection,
-	const char *url _unused_, const char *method, const char *version _unused_,
-	const char *data, size_t *data_len, void **state)
+	const char *url _unused_, const char *method, const char *version, const char *data,
+	size_t *data_len, void **state)
 {
 	Serve *v = arg;
 	Request *q = *state;
@@ -278,6 +327,8 @@ enum MHD_Result request_handle(void *arg, struct MHD_Connection *connection,
 		return MHD_NO;
 	if (q->phase == PHASE_NEW) {
 		snprintf(q->method_word, sizeof(q->method_word), "%s", method);
+		snprintf(q->version, sizeof(q->version), "%s", version);
+		client_enters(client_of(connection), CLIENT_WAITS);
 		q->method = method_of(method);
 		q->connection = connection;
 		q->serve = v;
@@ -290,10 +341,10 @@ enum MHD_Result request_handle(void *arg, struct MHD_Connection *connection,
 	if (*data_len > 0) {
 		take_body(q, data, *data_len);
 		*data_len = 0;
-		/* without end and not wanted: only the end of the connection stops it */
-		return q->phase == PHASE_DISCARD && q->received > DISCARD_MAX && !may_discard(q)
-			? MHD_NO
-			: MHD_YES;
+		/* only the end of the connection stops what has no end, or nearly none */
+		bool endless =
+			q->phase == PHASE_DISCARD && q->received > DISCARD_MAX && !may_discard(q);
+		return endless || comes_too_slowly(q) ? MHD_NO : MHD_YES;
 	}
 	return q->phase == PHASE_ANSWERED ? MHD_YES : request_end(q);
 }
@@ -327,15 +378,18 @@ static void client_address(const Request *q, char *ret, size_t size)
 		snprintf(ret, size, "-");
 }
 
-/* What a client sent must not break the line. */
+/* What a client sent must not break the line, nor make it endless. */
 static void log_text(Buf *b, const char *text)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+	const unsigned char *p = (const unsigned char *)text;
+	for (size_t n = 0; *p && n < LOG_TEXT_MAX; p++, n++) {
 		if (*p < 0x20 || *p >= 0x7f || *p == '"' || *p == '\\')
 			buf_printf(b, "\\x%02x", *p);
 		else
 			buf_char(b, (char)*p);
 	}
+	if (*p)
+		buf_printf(b, "...");
 }
 
 /* Common log format. */
@@ -357,7 +411,9 @@ static void write_log(const Request *q, uint64_t sent)
 	log_text(&line, *q->method_word ? q->method_word : "-");
 	buf_char(&line, ' ');
 	log_text(&line, q->target);
-	buf_printf(&line, " HTTP/1.1\" %u %llu\n", q->reply.status, (unsigned long long)sent);
+	buf_char(&line, ' ');
+	log_text(&line, *q->version ? q->version : "-");
+	buf_printf(&line, "\" %u %llu\n", q->reply.status, (unsigned long long)sent);
 	Str text = buf_view(&line);
 	(void)!write(fd, text.ptr, text.len);
 }
@@ -370,9 +426,12 @@ void request_done(void *arg, struct MHD_Connection *connection _unused_, void **
 	*state = NULL;
 	if (!q)
 		return;
-	const Handler *h = q->phase == PHASE_BODY ? find_handler(q) : NULL;
+	bool begun = q->phase == PHASE_BODY || (q->phase == PHASE_DISCARD && q->body_error);
+	const Handler *h = begun ? find_handler(q) : NULL;
 	if (h && h->abort)
 		h->abort(q);
+	budget_give(v, q->reply_budget);
+	client_enters(client_of(q->connection), CLIENT_ASKS);
 	bool whole = why == MHD_REQUEST_TERMINATED_COMPLETED_OK;
 	uint64_t sent = whole ? q->reply_size : 0;
 	__atomic_add_fetch(&v->metrics.sent, sent, __ATOMIC_RELAXED);

@@ -155,7 +155,7 @@ static int parse_query(Str text, StrVec *ret, Err **err)
 		if (pair.len == 0)
 			continue;
 		if (ret->len == ROUTE_MAX_QUERY)
-			return err_set(err, ERR_PARSE, "the URL has more than %d parameters",
+			return err_set(err, ERR_LIMIT, "the URL has more than %d parameters",
 				ROUTE_MAX_QUERY);
 		int r = unescape(str_slice(pair, 0, end), true, &key, err);
 		if (r == 0)
@@ -238,7 +238,7 @@ int route_parse(Str target, Route *ret, Err **err)
 {
 	*ret = (Route){0};
 	if (target.len > ROUTE_MAX_TARGET)
-		return err_set(err, ERR_PARSE, "the URL is longer than %d bytes", ROUTE_MAX_TARGET);
+		return err_set(err, ERR_LIMIT, "the URL is longer than %d bytes", ROUTE_MAX_TARGET);
 	ssize_t question = str_find(target, '?');
 	Str query = question < 0 ? STR("") : str_slice(target, (size_t)question + 1, target.len);
 	_cleanup_free_ char *text = NULL;

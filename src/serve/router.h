@@ -53,7 +53,7 @@ typedef struct Route {
 	StrVec query; /* "key=value" decoded, in order */
 } Route;
 /* target: path and query as in the request line. ERR_PARSE for escapes that are malformed or hide a NUL or a control
- * character, and for more than ROUTE_MAX_QUERY parameters; ret needs route_done either way. */
+ * character, ERR_LIMIT past ROUTE_MAX_TARGET bytes or ROUTE_MAX_QUERY parameters; ret needs route_done either way. */
 int route_parse(Str target, Route *ret, Err **err) _warn_unused_;
 void route_done(Route *r);
 const char *route_query(const Route *r, const char *key); /* first of that key, or NULL; borrowed */

@@ -88,12 +88,18 @@ static int listen_on(const char *host, unsigned port, int *ret_fd, char **ret_ad
 
 /* ---- the daemon ---- */
 
-static void on_connection(void *arg, struct MHD_Connection *connection _unused_,
-	void **state _unused_, enum MHD_ConnectionNotificationCode what)
+static void on_connection(void *arg, struct MHD_Connection *connection, void **state,
+	enum MHD_ConnectionNotificationCode what)
 {
 	Serve *v = arg;
-	__atomic_add_fetch(&v->metrics.connections,
-		what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : UINT64_MAX, __ATOMIC_RELAXED);
+	bool starts = what == MHD_CONNECTION_NOTIFY_STARTED;
+	__atomic_add_fetch(&v->metrics.connections, starts ? 1 : UINT64_MAX, __ATOMIC_RELAXED);
+	if (starts)
+		*state = clients_add(v->clients,
+			mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+				->connect_fd);
+	else
+		clients_remove(*state);
 }
 
 /* What libmicrohttpd says about single connections (cut, malformed) is no news; the access log has the rest. */
@@ -120,8 +126,7 @@ static int start(Serve *v, int fd, struct MHD_Daemon **ret, Err **err)
 	OPTION(MHD_OPTION_LISTEN_SOCKET, fd, NULL);
 	OPTION(MHD_OPTION_CONNECTION_LIMIT,
 		o->max_connections ? o->max_connections : SERVE_MAX_CONNECTIONS, NULL);
-	OPTION(MHD_OPTION_CONNECTION_TIMEOUT,
-		o->idle_seconds ? o->idle_seconds : SERVE_IDLE_SECONDS, NULL);
+	OPTION(MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds(o), NULL);
 	OPTION(MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL);
 	OPTION(MHD_OPTION_THREAD_STACK_SIZE, STACK_SIZE, NULL);
 	OPTION(MHD_OPTION_NOTIFY_COMPLETED, request_done, v);
@@ -162,6 +167,7 @@ static void wait_while(bool (*go_on)(const Serve *v), const Serve *v, uint64_t l
 
 static bool not_stopped(const Serve *v)
 {
+	clients_check(v->clients);
 	return !v->options->stop();
 }
 
@@ -222,14 +228,18 @@ int serve_run(Store *s, const ServeOptions *o, Err **err)
 		store_rest(s);
 		v.metrics.began = (int64_t)time(NULL);
 		v.catalog = catalog_new(s);
+		v.clients = clients_new(idle_seconds(o));
+		pthread_mutex_init(&v.large, NULL);
 		v.uploads = uploads_new(s, o->max_blob ? o->max_blob : SERVE_MAX_BLOB);
 		if (o->mirror)
 			v.mirror = mirror_new(s, o->mirror);
 		r = run(&v, err);
+		pthread_mutex_destroy(&v.large);
 	}
 	mirror_free(v.mirror);
 	uploads_free(v.uploads);
 	catalog_free(v.catalog);
+	clients_free(v.clients);
 	faults_free(v.faults);
 	htpasswd_free(v.users);
 	return r;

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -19,7 +20,6 @@ struct Upload {
 	char *id, *path; /* path: below the store */
 	char *repository;
 	int fd; /* appends; locked, so that gc leaves it alone */
-	int lock_fd;
 	uint64_t size;
 	Sha256 *hash; /* of what is there */
 	bool busy;
@@ -38,8 +38,6 @@ static void upload_free(void *arg)
 	Upload *p = arg;
 	if (p->fd >= 0)
 		close(p->fd);
-	if (p->lock_fd >= 0)
-		close(p->lock_fd);
 	sha256_free(p->hash);
 	free(p->id);
 	free(p->path);
@@ -99,7 +97,7 @@ static Upload *add(Uploads *u, const char *id, const char *repository)
 	p->id = xstrdup(id);
 	p->path = xasprintf(STORE_UPLOADS "/%s", id);
 	p->repository = xstrdup(repository);
-	p->fd = p->lock_fd = -1;
+	p->fd = -1;
 	p->hash = sha256_new();
 	p->busy = true;
 	p->touched = time(NULL);
@@ -108,16 +106,23 @@ static Upload *add(Uploads *u, const char *id, const char *repository)
 }
 
 /* Opens (or creates) the file and locks it. */
-static int open_file(Upload *p, int flags, Err **err)
+static int open_file(Upload *p, Err **err)
 {
-	int r = lock_try(store_fd(p->all->store), p->path, LOCK_EXCLUSIVE, &p->lock_fd, err);
+	int r = lock_try(store_fd(p->all->store), p->path, LOCK_EXCLUSIVE, &p->fd, err);
 	if (r == 0)
 		return err_set(err, ERR_EXISTS, "another server is writing the upload");
-	if (r < 0)
-		return r;
-	p->fd = openat(store_fd(p->all->store), p->path,
-		O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
-	return p->fd < 0 ? err_sys(err, "open the upload") : 0;
+	if (r > 0 && fcntl(p->fd, F_SETFL, O_APPEND) < 0)
+		return err_sys(err, "open the upload");
+	return MIN(r, 0);
+}
+
+/* Each has a file open, and others need some, too. */
+static size_t at_once(void)
+{
+	struct rlimit files;
+	return getrlimit(RLIMIT_NOFILE, &files) < 0
+		? UPLOADS_MAX
+		: (size_t)MIN((rlim_t)UPLOADS_MAX, files.rlim_cur / 3);
 }
 
 int upload_begin(Uploads *u, const char *repository, Upload **ret, Err **err)
@@ -137,11 +142,11 @@ int upload_begin(Uploads *u, const char *repository, Upload **ret, Err **err)
 		return r;
 	pthread_mutex_lock(&u->lock);
 	forget_idle(u);
-	if (u->map.live >= UPLOADS_MAX) {
-		r = err_set(err, ERR_LIMIT, "%u uploads are on their way already", UPLOADS_MAX);
+	if (u->map.live >= at_once()) {
+		r = err_set(err, ERR_LIMIT, "%zu uploads are on their way already", u->map.live);
 	} else {
 		Upload *p = add(u, id, repository);
-		r = open_file(p, O_CREAT, err);
+		r = open_file(p, err);
 		if (r < 0)
 			map_del(&u->map, str_of(id));
 		else
@@ -167,7 +172,7 @@ static int take_up(Upload *p, Err **err)
 {
 	char chunk[65536];
 	ssize_t n = 0;
-	int r = open_file(p, 0, err);
+	int r = open_file(p, err);
 	while (r == 0 && (n = pread(p->fd, chunk, sizeof(chunk), (off_t)p->size)) > 0) {
 		sha256_update(p->hash, chunk, (size_t)n);
 		p->size += (uint64_t)n;

@@ -8,7 +8,7 @@
 
 #include "store/store.h"
 
-#define UPLOADS_MAX          1024u
+#define UPLOADS_MAX          1024u /* and no more than a third of the files this process may open */
 #define UPLOADS_IDLE_SECONDS 3600
 
 typedef struct Uploads Uploads;

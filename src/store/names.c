@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/map.h"
 #include "store/store_int.h"
 #include "sys/lock.h"
 
@@ -197,19 +198,36 @@ int store_tag(Store *s, const StrVec *names, const Descriptor *d, Err **err)
 	return change_commit(&c, err);
 }
 
-int store_untag(Store *s, const char *name, Err **err)
+int store_untag_all(Store *s, const StrVec *names, Err **err)
 {
 	_cleanup_(change_done) Change c;
+	_cleanup_map_ Map wanted = MAP_INIT(NULL);
 	int r = change_begin(s, &c, err);
 	if (r < 0)
 		return r;
-	size_t before = c.index.manifests.len;
-	for (size_t i = before; i-- > 0;)
-		if (cstr_eq(store_descriptor_name(&c.index.manifests.items[i]), name))
-			drop(&c.index, i);
-	if (c.index.manifests.len == before)
-		return err_set(err, ERR_NOT_FOUND, "no image is named '%s'", name);
+	for (size_t i = 0; i < names->len; i++)
+		map_put(&wanted, str_of(names->items[i]), s);
+	size_t stay = 0;
+	vec_foreach (&c.index.manifests, it) {
+		const char *name = store_descriptor_name(it);
+		if (name && map_has(&wanted, str_of(name)))
+			descriptor_done(it);
+		else
+			c.index.manifests.items[stay++] = *it;
+	}
+	bool changed = stay < c.index.manifests.len;
+	c.index.manifests.len = stay;
+	if (!changed)
+		return err_set(err, ERR_NOT_FOUND, "no image is named '%s'",
+			names->len ? names->items[0] : "");
 	return change_commit(&c, err);
+}
+
+int store_untag(Store *s, const char *name, Err **err)
+{
+	_cleanup_strvec_ StrVec one = {0};
+	strvec_push(&one, name);
+	return store_untag_all(s, &one, err);
 }
 
 int store_forget(Store *s, const Digest *manifest, Err **err)

@@ -86,6 +86,8 @@ void store_name_descriptor(const Descriptor *d, const char *full_name, Descripto
  * untagged until rmi or a gc of untagged images. names may be empty: keeps the image, untagged. */
 int store_tag(Store *s, const StrVec *full_names, const Descriptor *d, Err **err) _warn_unused_;
 int store_untag(Store *s, const char *full_name, Err **err) _warn_unused_; /* ERR_NOT_FOUND */
+/* At once; ERR_NOT_FOUND when there is none of them. */
+int store_untag_all(Store *s, const StrVec *full_names, Err **err) _warn_unused_;
 /* Removes every index.json entry with this digest. */
 int store_forget(Store *s, const Digest *manifest, Err **err) _warn_unused_;
 

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import resource
 import socket
 import subprocess
 import threading
@@ -54,6 +55,14 @@ def raw(server, data, wait=5, read=True):
                 break
             got += piece
         return got
+
+
+def in_time(holds):
+    """What a server does after its answer may take a moment."""
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def in_threads(count, work):
@@ -304,13 +313,16 @@ def test_address_in_use(cruet, server):
     assert "Address already in use" in error and "another program" in error
 
 
-def test_another_address_says_what_is_open(cruet):
-    s = subprocess.Popen([conftest.CRUET, "serve", "--listen", "0.0.0.0:0"], env=cruet.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.mark.parametrize("flags,words", [
+    ([], "can pull every image and blob of the store, push and delete; nobody is asked for a password; the connection is not encrypted"),
+    (["--read-only", "--mirror", "quay.io"], "blob of the store and what you may pull from quay.io; nobody is asked")])
+def test_another_address_says_what_is_open(cruet, flags, words):
+    s = subprocess.Popen([conftest.CRUET, "serve", "--listen", "0.0.0.0:0", *flags], env=cruet.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     line = s.stdout.readline().decode()
     s.terminate()
     _, errors = s.communicate(timeout=20)
     assert line.startswith("listening on http://0.0.0.0:") and s.returncode == 0
-    assert b"whoever reaches" in errors and b"push and delete" in errors and b"nobody is asked for a password" in errors
+    assert b"whoever reaches" in errors and words.encode() in errors
 
 
 def test_ipv6(cruet):
@@ -604,6 +616,127 @@ def test_a_body_that_does_not_come_is_not_waited_for(serve):
     assert s.get(where)["Range"] == "0-2"
 
 
+def drip(server, head, piece, wait=15):
+    """Sends the head, then the piece again and again; true if the server ends it."""
+    host, port = server.host.split(":")
+    with socket.create_connection((host, int(port))) as s:
+        s.sendall(head)
+        s.settimeout(0.2)
+        end = time.monotonic() + wait
+        while time.monotonic() < end:
+            try:
+                s.sendall(piece)
+                if not s.recv(65536):
+                    return True
+            except TimeoutError:
+                pass
+            except OSError:
+                return True
+    return False
+
+
+@pytest.mark.parametrize("what", ["head", "second head", "body", "body that nobody wants"])
+def test_a_byte_now_and_then_does_not_keep_a_connection(serve, what):
+    s = serve("--idle-timeout", "1")
+    where = Repo(s, "team/app").begin()
+    head = {"head": b"GET /v2/ HTTP/1.1\r\n", "second head": b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\nGET /v2/ HTTP/1.1\r\n",
+            "body": f"PATCH {where} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode(),
+            "body that nobody wants": b"PUT /v2/UPPER/manifests/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"}[what]
+    assert drip(s, head, b"X: y\r\n" if "head" in what else b"x")
+    if what == "body":
+        assert s.get(where).status == 204, "the upload can be gone on with"
+
+
+def test_an_answer_that_is_hardly_read(cruet, serve):
+    s = serve("--idle-timeout", "1")
+    content = os.urandom(20_000_000)
+    path = f"/v2/team/app/blobs/{Repo(s, 'team/app').blob(content)}"
+    host, port = s.host.split(":")
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect((host, int(port)))
+        slow.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        end, values = time.monotonic() + 20, {}
+        while time.monotonic() < end and values.get("cruet_http_connections") != "1":
+            slow.recv(20)
+            time.sleep(0.2)
+            values = dict(line.rsplit(" ", 1) for line in s.get("/metrics").body.decode().splitlines() if not line.startswith("#"))
+        assert values["cruet_http_connections"] == "1"
+
+
+def test_two_lengths_are_none(server):
+    """Who stands before the server may have gone by the other one."""
+    where = Repo(server, "team/app").begin()
+    for more in ("Content-Length: 5\r\nTransfer-Encoding: chunked", "Content-Length: 5\r\nContent-Length: 3", "Content-Length: 5\r\nContent-Length: 5"):
+        got = raw(server, f"PATCH {where} HTTP/1.1\r\nHost: x\r\n{more}\r\n\r\n0\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n".encode(), wait=2)
+        assert got.startswith(b"HTTP/1.1 400") and got.count(b"HTTP/1.1") == 1 and b"SIZE_INVALID" in got
+    assert server.get(where)["Range"] == "0-0"
+
+
+def test_what_is_no_digest_is_refused_before_the_body(server):
+    repo = Repo(server, "team/app")
+    for name in ("sha256:xyz", "sha512:" + "0" * 128, ""):
+        where = repo.begin()
+        for target in (f"PUT {where}?digest={name}", f"POST {repo.base}/blobs/uploads/?digest={name}"):
+            got = raw(server, f"{target} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert got.startswith(b"HTTP/1.1 400"), got[:100]
+        assert server.get(where).status == 404
+
+
+def test_cut_in_what_was_refused_already(serve):
+    """Neither the upload nor the room for manifests stays taken."""
+    s = serve("--max-blob", "1000")
+    repo = Repo(s, "team/app")
+    where = repo.begin()
+    raw(s, f"PATCH {where} HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n".encode() + b"x" * 5000, read=False)
+    repo.blob(b"{}")
+    big = text(image_manifest(b"{}", [], OCI_EMPTY, annotations={"pad": "x" * 3_000_000}))
+    for _ in range(5):
+        head = b"PUT /v2/team/app/manifests/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        raw(s, head + b"500000\r\n" + b"x" * 0x480000, read=False)
+    in_time(lambda: s.get(where).status == 204)
+    in_time(lambda: repo.manifest(big, "big")[1].status == 201)
+
+
+def test_slow_readers_of_large_manifests_and_lists(server):
+    repo = Repo(server, "team/app")
+    repo.blob(b"{}")
+    subject = descriptor(b"nothing", OCI_MANIFEST)
+    for i in range(3):
+        _, done = repo.manifest(image_manifest(b"{}", [], OCI_EMPTY, subject=subject, annotations={"pad": str(i) * 900_000}), f"big{i}")
+        assert done.status == 201
+    host, port = server.host.split(":")
+    for path in ("manifests/big1", f"referrers/{subject['digest']}"):
+        waiting = [socket.create_connection((host, int(port))) for _ in range(60)]
+        for one in waiting:
+            one.sendall(f"GET /v2/team/app/{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        heads = [one.recv(12) for one in waiting]
+        assert heads.count(b"HTTP/1.1 200") == 60 if "manifests" in path else set(heads) == {b"HTTP/1.1 200", b"HTTP/1.1 429"}
+        for one in waiting:
+            one.close()
+    if "asan" not in conftest.CRUET:
+        assert server.memory() < 100
+    in_time(lambda: server.get(f"/v2/team/app/{path}").status == 200)
+
+
+def test_long_targets_are_logged_in_one_line_each(server):
+    for target in ("/v2/?" + '"' * 30000, "/v2/" + "a" * 9000):
+        assert raw(server, f"GET {target} HTTP/1.0\r\n\r\n".encode()).startswith(b"HTTP/1.1 414")
+    in_time(lambda: server.log.read_bytes().count(b"\n") == 2)
+    lines = server.log.read_text().splitlines()
+    assert all(re.match(r'127\.0\.0\.1 - - \[.*\] "GET /v2/.*\.\.\. HTTP/1\.0" 414 \d+$', line) for line in lines)
+
+
+def test_uploads_leave_files_to_others(server):
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (120, 120))
+    repo = Repo(server, "team/app")
+    begun = [server.call("POST", f"{repo.base}/blobs/uploads/") for _ in range(60)]
+    assert [a.status for a in begun] == [202] * 40 + [429] * 20
+    assert begun[-1].codes() == ["TOOMANYREQUESTS"] and int(begun[-1]["Retry-After"]) > 0
+    assert repo.put(begun[0]["Location"], b"x").status == 201
+    assert repo.blob(b"y")
+
+
 def test_connections_are_bounded(serve):
     s = serve("--max-connections", "10", "--idle-timeout", "2")
     host, port = s.host.split(":")
@@ -636,6 +769,20 @@ def test_full_disk(tmp_path):
 
 
 # ---- many manifests ----
+
+def test_a_manifest_of_many_tags_is_deleted_at_once(cruet, server):
+    repo = Repo(server, "team/app")
+    image, _ = repo.image("t")
+    file = cruet.root / "index.json"
+    index = json.loads(file.read_text())
+    one = index["manifests"][0]
+    index["manifests"] = [dict(one, annotations={k: f"docker.io/team/app:t{i}" for k in one["annotations"]}) for i in range(8000)]
+    (cruet.root / "new").write_text(json.dumps(index))
+    (cruet.root / "new").rename(file)
+    assert len(server.get(f"{repo.base}/tags/list").json()["tags"]) == 8000
+    assert server.call("DELETE", f"{repo.base}/manifests/{digest(image)}").status == 202
+    assert server.get(f"{repo.base}/tags/list").status == 404 and json.loads(file.read_text())["manifests"] == []
+
 
 @pytest.mark.slow
 def test_ten_thousand_referrers(cruet, serve):

@@ -426,6 +426,13 @@ def test_several_tags_at_once(repo):
     _, done = repo.manifest(content, query="?tag=a&tag=b")
     assert done.status == 201 and done.headers.get_all("OCI-Tag") == ["a", "b"]
     assert repo.server.get(f"{repo.base}/tags/list").json()["tags"] == ["a", "b"]
+    for query, status in (("tag=a&tag=a", 201), ("tag=a&tag=.b", 400), ("tag=", 400), ("&".join(f"tag=t{i}" for i in range(10)), 201),
+                          ("&".join(f"tag=u{i}" for i in range(17)), 414)):
+        _, done = repo.manifest(content, query="?" + query)
+        assert done.status == status, query
+        if status == 201:
+            assert done.headers.get_all("OCI-Tag") == list(dict.fromkeys(q[4:] for q in query.split("&")))
+    assert repo.server.get(f"{repo.base}/tags/list").json()["tags"] == sorted(["a", "b", *(f"t{i}" for i in range(10))])
 
 
 @pytest.mark.parametrize("body,media_type", [
@@ -587,6 +594,19 @@ def test_referrers_of_the_old_tag_scheme(repo):
     assert done.status == 201
     found = repo.server.get(f"{repo.base}/referrers/{digest(image)}").json()["manifests"]
     assert [d["digest"] for d in found] == [digest(old)]
+
+
+def test_referrers_of_the_old_tag_scheme_are_filtered_by_what_they_are(repo):
+    """The old index need not say their types, and may name one twice."""
+    image, _ = repo.image("v1")
+    repo.blob(b"{}")
+    one, _ = repo.manifest(image_manifest(b"{}", [], "application/x.old"))
+    two, _ = repo.manifest(image_manifest(b"{}", [], OCI_EMPTY, artifactType="application/x.new", subject=descriptor(image, OCI_MANIFEST)))
+    repo.manifest(index_of(*((m, OCI_MANIFEST, {}) for m in (one, two, one))), digest(image).replace(":", "-"), OCI_INDEX)
+    path = f"{repo.base}/referrers/{digest(image)}"
+    for query, want in (("", [one, two]), ("?artifactType=application/x.old", [one]), ("?artifactType=application/x.new", [two]), ("?artifactType=x/y", [])):
+        found = repo.server.get(path + query).json()["manifests"]
+        assert sorted(d["digest"] for d in found) == sorted(map(digest, want))
 
 
 # ---- management ----

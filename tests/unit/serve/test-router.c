@@ -125,10 +125,10 @@ static void tricks(void **state _unused_)
 	buf_cstr(&b, "/v2/a/tags/list?");
 	for (unsigned i = 0; i <= ROUTE_MAX_QUERY; i++)
 		buf_cstr(&b, "n=1&");
-	fails(ERR_PARSE, "parameters", route_parse(buf_view(&b), &many, err));
+	fails(ERR_LIMIT, "parameters", route_parse(buf_view(&b), &many, err));
 	while (b.len <= ROUTE_MAX_TARGET)
 		buf_cstr(&b, "/x");
-	fails(ERR_PARSE, "longer than", route_parse(buf_view(&b), &r, err));
+	fails(ERR_LIMIT, "longer than", route_parse(buf_view(&b), &r, err));
 }
 
 static void queries(void **state _unused_)

@@ -45,6 +45,15 @@ static void naming(void **state _unused_)
 	ok(store_untag(store, A, err));
 	names_are("docker.io/library/c:x=1 " B "=2");
 	fails(ERR_NOT_FOUND, "no image is named '" A "'", store_untag(store, A, err));
+	_cleanup_strvec_ StrVec several = {0};
+	strvec_push(&several, A);
+	fails(ERR_NOT_FOUND, "no image is named '" A "'", store_untag_all(store, &several, err));
+	tag(&y.manifest, A);
+	tag(&x.manifest, "docker.io/library/d:x");
+	strvec_push(&several, "docker.io/library/d:x");
+	strvec_push(&several, "docker.io/library/none:x");
+	ok(store_untag_all(store, &several, err));
+	names_are("docker.io/library/c:x=1 " B "=2");
 	ok(store_forget(store, &x.manifest.digest, err));
 	names_are(B "=2");
 	fails(ERR_NOT_FOUND, digest_str(&x.manifest.digest).s,
