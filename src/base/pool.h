@@ -27,6 +27,6 @@ bool job_done(const Job *job); /* without waiting */
 Job *thread_start(const char *name, JobFn fn, void *arg);
 
 /* fn(arg, i) for each i below n, at_once of them at a time on threads of their own (they may block). The first failure
- * stops what has not begun, and is returned (one of ERR_CANCELLED only when there is no other). */
+ * cancels the others, and is returned (one of ERR_CANCELLED only when there is no other). */
 typedef int (*EachFn)(void *arg, size_t i, Err **err);
 int threads_each(size_t n, unsigned at_once, EachFn fn, void *arg, Err **err) _warn_unused_;

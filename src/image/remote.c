@@ -112,12 +112,11 @@ typedef struct Bringing {
 	const Descriptor *layers;
 	const Digest *diff_ids; /* or NULL */
 	VEC(size_t) missing;
-	bool stop;
 } Bringing;
 
 static int bring_one(void *arg, size_t n, Err **err)
 {
-	Bringing *b = arg;
+	const Bringing *b = arg;
 	RemoteLayers *r = b->remote;
 	size_t i = b->missing.items[n];
 	RemoteLayer known;
@@ -125,9 +124,9 @@ static int bring_one(void *arg, size_t n, Err **err)
 		return 0;
 	if (b->diff_ids)
 		return layer_arrive(r->store, known.repository, b->layers, b->diff_ids, i,
-			LAYER_UNPACKED, &b->stop, r->progress, err);
+			LAYER_UNPACKED, r->progress, err);
 	return layer_arrive(r->store, known.repository, &b->layers[i], &known.diff_id, 0,
-		LAYER_INDEXED, &b->stop, r->progress, err);
+		LAYER_INDEXED, r->progress, err);
 }
 
 int remote_layers_bring(

@@ -43,7 +43,8 @@ static int copy_blob(void *arg, size_t i, Err **err)
 	progress_state(progress, id, name, PROGRESS_STARTED, NULL);
 	int r = transport_put_blob(c->target, d, source, id, &outcome, &e);
 	progress_state(progress, id, name,
-		r < 0                              ? PROGRESS_FAILED
+		r == -ERR_CANCELLED                ? PROGRESS_CANCELLED
+			: r < 0                    ? PROGRESS_FAILED
 			: outcome == BLOB_UPLOADED ? PROGRESS_DONE
 						   : PROGRESS_CACHED,
 		e);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "registry/range_int.h"
@@ -239,6 +240,8 @@ static int run_stream(void *arg, Err **err _unused_)
 	Stream *s = arg;
 	Fetch *f = s->fetch;
 	bool first = s == &f->streams[0];
+	_cleanup_(cancel_scope_end) CancelScope scope;
+	cancel_scope_begin(&scope, &f->failed);
 	pthread_mutex_lock(&f->mutex);
 	while (s->working || take_work(f, s)) {
 		_cleanup_err_ Err *e = NULL;
@@ -259,7 +262,7 @@ static int run_stream(void *arg, Err **err _unused_)
 		}
 		if (!f->failed)
 			f->error = TAKE_PTR(e);
-		f->failed = true;
+		cancel_set(&f->failed);
 		break;
 	}
 	pthread_mutex_unlock(&f->mutex);
