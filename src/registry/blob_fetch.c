@@ -201,11 +201,8 @@ static int work_from(Stream *s, const Endpoint *e, Err **err)
 			return 0;
 		if (more)
 			continue;
-		if (r == 0) {
-			s->answer.may_pass = true;
-			r = err_set(&why, ERR_DIGEST, "the server sends %llu of %llu bytes",
-				(unsigned long long)s->at, (unsigned long long)s->end);
-		}
+		if (r == 0)
+			r = range_short(e, &f->blob->digest, &s->answer, s->at, &why);
 		if (!range_try_again(f->repository, e, &s->answer, s->at - before, &tries, why))
 			return err_move(err, &why);
 	}

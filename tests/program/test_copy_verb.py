@@ -155,7 +155,7 @@ def test_recompression(cruet, source, registry, tmp_path):
     assert cruet.run("copy", "--compression", "gzip", f"docker://{registry.host}/zstd/back:1", f"oci:{tmp_path}/same:1").out == again
 
 
-def test_what_is_wrong_does_not_land(cruet, source, tmp_path):
+def test_what_is_wrong_does_not_land(cruet, source, registry, tmp_path):
     """A blob of the layout is damaged: nothing is named at the target, no archive appears."""
     _, name, _, manifests = source
     cruet.run("copy", f"docker://{name}:1", f"oci:{tmp_path}/bad:1")
@@ -167,6 +167,9 @@ def test_what_is_wrong_does_not_land(cruet, source, tmp_path):
     assert cruet.json("images") == []
     cruet.fails(6, "copy", f"oci:{tmp_path}/bad:1", f"oci-archive:{tmp_path}/out.tar:1")
     cruet.fails(6, "copy", f"oci:{tmp_path}/bad:1", f"oci:{tmp_path}/out:1")
+    told = cruet.fails(6, "copy", f"oci:{tmp_path}/bad:1", f"docker://{registry.host}/bad/app:1")
+    assert digest(path.read_bytes()) in told and layer[:12] in told
+    assert "NAME_UNKNOWN" in cruet.fails(7, "ls", f"{registry.host}/bad/app")
     assert not (tmp_path / "out.tar").exists() and not (tmp_path / "out/index.json").exists()
     path.unlink()
     cruet.fails(7, "copy", f"oci:{tmp_path}/bad:1", "local:1")
