@@ -209,6 +209,7 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 	for (;;) {
 		_cleanup_err_ Err *e = NULL;
 		_cleanup_(spans_done) Spans missing = {0};
+		const char *source = repository_source(from);
 		file_gaps(partial_blob_fd(partial), layer->size, &missing);
 		Arrival a = {.store = s,
 			.from = from,
@@ -224,8 +225,10 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 			err_is(e, ERR_DIGEST) || err_is(e, ERR_CORRUPT) || err_is(e, ERR_LIMIT);
 		bool old = missing.len &&
 			(missing.items[0].at > 0 || missing.items[0].end < layer->size);
-		if (wrong && old && ftruncate(a.fd, 0) == 0)
-			continue; /* the old part may be what was wrong */
+		/* the old part may be what was wrong, or the mirror */
+		if (wrong && (old || repository_leave_source(from, source)) &&
+			ftruncate(a.fd, 0) == 0)
+			continue;
 		if (wrong)
 			partial_blob_discard(partial);
 		return err_move(err, &e);
