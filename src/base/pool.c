@@ -19,6 +19,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/cancel.h"
+
 typedef enum JobState {
 	JOB_QUEUED,
 	JOB_RUNNING,
@@ -32,6 +34,7 @@ struct Job {
 	Job *prev, *next; /* while queued */
 	_Atomic JobState state;
 	pthread_t thread;
+	const CancelScope *scopes; /* of its thread */
 	char name[16];
 	int result;
 	Err *err;
@@ -211,6 +214,7 @@ static void *own_thread(void *arg)
 {
 	Job *job = arg;
 	(void)pthread_setname_np(pthread_self(), job->name);
+	cancel_scopes_enter(job->scopes);
 	run_job(job);
 	atomic_store(&job->state, JOB_DONE);
 	return NULL;
@@ -219,6 +223,7 @@ static void *own_thread(void *arg)
 Job *thread_try(const char *name, JobFn fn, void *arg)
 {
 	Job *job = job_new(NULL, fn, arg);
+	job->scopes = cancel_scopes();
 	for (size_t i = 0; i + 1 < sizeof(job->name) && name[i]; i++)
 		job->name[i] = name[i];
 	atomic_store(&job->state, JOB_RUNNING);
@@ -253,6 +258,8 @@ typedef struct Each {
 static int each_loop(void *arg, Err **err _unused_)
 {
 	Each *e = arg;
+	_cleanup_(cancel_scope_end) CancelScope scope;
+	cancel_scope_begin(&scope, &e->failed);
 	for (;;) {
 		_cleanup_err_ Err *mine = NULL;
 		pthread_mutex_lock(&e->mutex);
@@ -270,7 +277,7 @@ static int each_loop(void *arg, Err **err _unused_)
 			err_free(e->error);
 			e->error = TAKE_PTR(mine);
 		}
-		e->failed = true;
+		cancel_set(&e->failed);
 		pthread_mutex_unlock(&e->mutex);
 	}
 }

@@ -29,6 +29,6 @@ Job *thread_start(const char *name, JobFn fn, void *arg);
 Job *thread_try(const char *name, JobFn fn, void *arg);
 
 /* fn(arg, i) for each i below n, up to at_once of them at a time on threads of their own (they may block). The first failure
- * stops what has not begun, and is returned (one of ERR_CANCELLED only when there is no other). */
+ * cancels the others, and is returned (one of ERR_CANCELLED only when there is no other). */
 typedef int (*EachFn)(void *arg, size_t i, Err **err);
 int threads_each(size_t n, unsigned at_once, EachFn fn, void *arg, Err **err) _warn_unused_;

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/pool.h"
 #include "image/ingest.h"
 
@@ -20,7 +21,6 @@ typedef struct Arrival {
 	int fd;
 	const Spans *missing;
 	LayerUse use;
-	const bool *stop; /* or NULL */
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	uint64_t prefix; /* readable */
@@ -37,16 +37,17 @@ static bool on_grown(void *arg, uint64_t prefix)
 	if (prefix > a->prefix)
 		__atomic_add_fetch(&arrived, prefix - a->prefix, __ATOMIC_RELAXED);
 	a->prefix = MAX(a->prefix, prefix);
-	bool wanted = !a->unwanted && !(a->stop && __atomic_load_n(a->stop, __ATOMIC_RELAXED));
 	pthread_cond_signal(&a->changed);
 	pthread_mutex_unlock(&a->mutex);
 	progress_bytes(a->progress, a->progress_id, "download", prefix, a->layer->size);
-	return wanted;
+	return !cancel_requested();
 }
 
 static int fetch(void *arg, Err **err)
 {
 	Arrival *a = arg;
+	_cleanup_(cancel_scope_end) CancelScope scope;
+	cancel_scope_begin(&scope, &a->unwanted);
 	int r = repository_blob_fetch(a->from, a->layer, a->fd, a->missing, on_grown, a, err);
 	if (r == 0)
 		progress_bytes(
@@ -164,9 +165,8 @@ static int bring(Arrival *a, const Digest *diff_id, const LayerStack *below, Err
 	int r = !diff_id || link_is_fast(a) ? read_through(a, &of_reader)
 					    : layers_make_index(a->store, arrival_reader(a),
 						      a->layer, diff_id, below, &of_reader);
-	pthread_mutex_lock(&a->mutex);
-	a->unwanted = r < 0;
-	pthread_mutex_unlock(&a->mutex);
+	if (r < 0)
+		cancel_set(&a->unwanted);
 	int fetched = job_wait(job, &of_fetch);
 	pthread_cond_destroy(&a->changed);
 	pthread_mutex_destroy(&a->mutex);
@@ -193,8 +193,7 @@ static bool stack_below(
 }
 
 static int arrive(Store *s, Repository *from, const Descriptor *layer, const Digest *diff_id,
-	LayerUse use, const LayerStack *below, const bool *stop, Progress *progress,
-	unsigned progress_id, Err **err)
+	LayerUse use, const LayerStack *below, Progress *progress, unsigned progress_id, Err **err)
 {
 	_cleanup_(partial_blob_freep) PartialBlob *partial = NULL;
 	_cleanup_(index_freep) Index *index = NULL;
@@ -214,6 +213,7 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 	for (;;) {
 		_cleanup_err_ Err *e = NULL;
 		_cleanup_(spans_done) Spans missing = {0};
+		const char *source = repository_source(from);
 		file_gaps(partial_blob_fd(partial), layer->size, &missing);
 		Arrival a = {.store = s,
 			.from = from,
@@ -222,16 +222,17 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 			.progress_id = progress_id,
 			.fd = partial_blob_fd(partial),
 			.missing = &missing,
-			.use = use,
-			.stop = stop};
+			.use = use};
 		if (bring(&a, diff_id, below, &e) == 0)
 			return partial_blob_commit(partial, layer->size, err);
 		bool wrong =
 			err_is(e, ERR_DIGEST) || err_is(e, ERR_CORRUPT) || err_is(e, ERR_LIMIT);
 		bool old = missing.len &&
 			(missing.items[0].at > 0 || missing.items[0].end < layer->size);
-		if (wrong && old && ftruncate(a.fd, 0) == 0)
-			continue; /* the old part may be what was wrong */
+		/* the old part may be what was wrong, or the mirror */
+		if (wrong && (old || repository_leave_source(from, source)) &&
+			ftruncate(a.fd, 0) == 0)
+			continue;
 		if (wrong)
 			partial_blob_discard(partial);
 		return err_move(err, &e);
@@ -239,7 +240,7 @@ static int arrive(Store *s, Repository *from, const Descriptor *layer, const Dig
 }
 
 int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Digest *diff_ids,
-	size_t i, LayerUse use, bool *io_stop, Progress *progress, Err **err)
+	size_t i, LayerUse use, Progress *progress, Err **err)
 {
 	const Descriptor *layer = &layers[i];
 	LayerStack below;
@@ -252,10 +253,8 @@ int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Dig
 	bool unpack =
 		use == LAYER_UNPACKED && diff_ids && stack_below(s, layers, diff_ids, i, &below);
 	int r = arrive(s, from, layer, diff_ids ? &diff_ids[i] : NULL, use, unpack ? &below : NULL,
-		io_stop, progress, id, &e);
+		progress, id, &e);
 	layer_stack_done(&below);
-	if (r < 0 && io_stop)
-		__atomic_store_n(io_stop, true, __ATOMIC_RELAXED);
 	if (!known || r < 0)
 		progress_state(progress, id, name,
 			r == 0                             ? PROGRESS_DONE
@@ -270,8 +269,7 @@ int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Progress *pr
 {
 	_cleanup_(blob_writer_freep) BlobWriter *writer = NULL;
 	if (blob->size > SMALL_BLOB)
-		return arrive(
-			s, from, blob, NULL, LAYER_KEPT, NULL, NULL, progress, progress_id, err);
+		return arrive(s, from, blob, NULL, LAYER_KEPT, NULL, progress, progress_id, err);
 	if (is_here(s, blob))
 		return 0;
 	int r = store_blob_begin(s, &writer, err);

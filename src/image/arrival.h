@@ -14,10 +14,9 @@ typedef enum LayerUse {
 
 /* Fetched, verified (digest, length, diffID), indexed and named, all in one pass; a part that is there from an earlier
  * time is not fetched again. A layer that is there costs nothing. It is the i-th of an image's layers; diff_ids NULL: a
- * blob that is no layer of an image, and is not looked into. io_stop: false, and shared by layers that are of no use
- * without one another: the first one that fails sets it, and the others end (ERR_CANCELLED); what came of them stays. */
+ * blob that is no layer of an image, and is not looked into. What came of one that fails or is cancelled stays. */
 int layer_arrive(Store *s, Repository *from, const Descriptor *layers, const Digest *diff_ids,
-	size_t i, LayerUse use, bool *io_stop, Progress *progress, Err **err) _warn_unused_;
+	size_t i, LayerUse use, Progress *progress, Err **err) _warn_unused_;
 /* Any blob, as part of something whose states are told already; progress may be NULL. */
 int blob_arrive(Store *s, Repository *from, const Descriptor *blob, Progress *progress,
 	unsigned progress_id, Err **err) _warn_unused_;

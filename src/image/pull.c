@@ -22,17 +22,15 @@ typedef struct Layers {
 	Pull *pull;
 	const Manifest *manifest;
 	const ImageConfig *config; /* NULL: blobs of an artifact, which are not looked into */
-	bool stop;
 } Layers;
 
 static int arrive(void *arg, size_t i, Err **err)
 {
-	Layers *l = arg;
+	const Layers *l = arg;
 	const Pull *p = l->pull;
 	return layer_arrive(p->store, p->repository, l->manifest->layers.items,
 		l->config ? l->config->diff_ids.items : NULL, i,
-		p->options->unpack ? LAYER_UNPACKED : LAYER_KEPT, &l->stop, p->options->progress,
-		err);
+		p->options->unpack ? LAYER_UNPACKED : LAYER_KEPT, p->options->progress, err);
 }
 
 /* Trees that were not made on the way. */
@@ -54,7 +52,7 @@ static int unpack_rest(const Layers *l, Err **err)
 
 static int pull_layers(Pull *p, const Manifest *m, const ImageConfig *config, Err **err)
 {
-	Layers l = {p, m, config, false};
+	Layers l = {p, m, config};
 	progress_plan(p->options->progress, m->layers.len);
 	int r = threads_each(m->layers.len, LAYERS_AT_ONCE, arrive, &l, err);
 	return r == 0 && config && p->options->unpack ? unpack_rest(&l, err) : r;

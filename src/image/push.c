@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "base/cancel.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/pool.h"
@@ -22,10 +23,10 @@ struct Push {
 	Progress *progress;
 	Pool *pool;     /* for waiting, not for computing */
 	Map neighbours; /* hex digest → path of a repository of the same host that has the blob */
+	bool given_up;  /* a scope of cancellation */
 	pthread_mutex_t lock; /* of what follows */
 	Map seen;             /* hex digests of blobs and manifests */
 	VEC(PushedBlob *) blobs;
-	bool given_up;
 };
 
 /* Which repositories of that host have what, as far as the store's names tell. */
@@ -81,26 +82,11 @@ bool push_goes_to(const Push *p, const Reference *name)
 		cstr_eq(repository_path(p->repository), name->path);
 }
 
-static bool given_up(Push *p)
-{
-	pthread_mutex_lock(&p->lock);
-	bool ret = p->given_up;
-	pthread_mutex_unlock(&p->lock);
-	return ret;
-}
-
-static void give_up(Push *p)
-{
-	pthread_mutex_lock(&p->lock);
-	p->given_up = true;
-	pthread_mutex_unlock(&p->lock);
-}
-
 Push *push_free(Push *p)
 {
 	if (!p)
 		return NULL;
-	give_up(p);
+	cancel_set(&p->given_up);
 	vec_foreach (&p->blobs, blob) {
 		PushedBlob *b = *blob;
 		if (b->job)
@@ -120,42 +106,12 @@ Push *push_free(Push *p)
 
 /* ---- blobs ---- */
 
-/* Ends early when the push is given up. */
-typedef struct PushReader {
-	Reader base;
-	Reader *source; /* owned */
-	Push *push;
-} PushReader;
-
-static ssize_t push_read(Reader *r, void *buf, size_t len, Err **err)
-{
-	PushReader *x = (PushReader *)r;
-	if (given_up(x->push))
-		return err_set(err, ERR_CANCELLED, "the push was given up");
-	return reader_read(x->source, buf, len, err);
-}
-
-static void push_reader_free(Reader *r)
-{
-	reader_free(((PushReader *)r)->source);
-	free(r);
-}
-
 static int open_blob(void *arg, uint64_t offset, Reader **ret, Err **err)
 {
-	static const ReaderOps ops = {push_read, push_reader_free};
 	const PushedBlob *b = arg;
 	Push *p = b->push;
-	Reader *source = NULL;
 	int r = remote_layers_bring(p->remote, &b->descriptor, NULL, 1, err);
-	if (r == 0)
-		r = store_blob_reader(p->store, &b->descriptor.digest, offset, &source, err);
-	if (r < 0)
-		return r;
-	PushReader *x = xnew(PushReader);
-	*x = (PushReader){.base = {&ops}, .source = source, .push = p};
-	*ret = &x->base;
-	return 0;
+	return r < 0 ? r : store_blob_reader(p->store, &b->descriptor.digest, offset, ret, err);
 }
 
 static int send_blob(void *arg, Err **err)
@@ -176,8 +132,10 @@ static int send_blob(void *arg, Err **err)
 		.progress_id = id};
 	BlobOutcome outcome = BLOB_UPLOADED;
 	_cleanup_err_ Err *e = NULL;
-	if (given_up(p))
-		return err_set(err, ERR_CANCELLED, "the push was given up");
+	_cleanup_(cancel_scope_end) CancelScope scope;
+	cancel_scope_begin(&scope, &p->given_up);
+	if (cancel_check(err) < 0)
+		return -ERR_CANCELLED;
 	progress_state(p->progress, id, name, PROGRESS_STARTED, NULL);
 	int r = repository_blob_put(p->repository, &upload, &outcome, &e);
 	progress_state(p->progress, id, name,
@@ -187,7 +145,7 @@ static int send_blob(void *arg, Err **err)
 						   : PROGRESS_CACHED,
 		e);
 	if (r < 0)
-		give_up(p);
+		cancel_set(&p->given_up);
 	return err_move(err, &e);
 }
 

@@ -131,12 +131,11 @@ typedef struct Bringing {
 	const Descriptor *layers;
 	const Digest *diff_ids; /* or NULL */
 	VEC(Missing) missing;
-	bool stop;
 } Bringing;
 
 static int bring_one(void *arg, size_t n, Err **err)
 {
-	Bringing *b = arg;
+	const Bringing *b = arg;
 	RemoteLayers *r = b->remote;
 	size_t i = b->missing.items[n].at;
 	Progress *progress = b->missing.items[n].told ? r->progress : NULL;
@@ -145,9 +144,9 @@ static int bring_one(void *arg, size_t n, Err **err)
 		return 0;
 	if (b->diff_ids)
 		return layer_arrive(r->store, known.repository, b->layers, b->diff_ids, i,
-			LAYER_UNPACKED, &b->stop, progress, err);
+			LAYER_UNPACKED, progress, err);
 	return layer_arrive(r->store, known.repository, &b->layers[i], &known.diff_id, 0,
-		LAYER_INDEXED, &b->stop, progress, err);
+		LAYER_INDEXED, progress, err);
 }
 
 int remote_layers_bring(

@@ -31,19 +31,72 @@ static int choose(const NamedImages *images, const char *name, const Descriptor 
 	return *ret ? 0 : err_set(err, ERR_NOT_FOUND, "no image is called '%s'", name);
 }
 
+typedef struct DockerSource {
+	Transport base;
+	Transport *store;
+	NamedImages images;
+} DockerSource;
+
+static int get_manifest(
+	Transport *t, const char *target, Descriptor *ret, Buf *ret_bytes, Err **err)
+{
+	DockerSource *k = (DockerSource *)t;
+	const Descriptor *chosen = NULL;
+	Digest digest;
+	if (!target || digest_parse(str_of(target), &digest, NULL) < 0) {
+		int r = choose(&k->images, target, &chosen, err);
+		if (r < 0)
+			return r;
+		digest = chosen->digest;
+	}
+	return transport_manifest(k->store, digest_str(&digest).s, ret, ret_bytes, err);
+}
+
+static int get_blob(Transport *t, const Descriptor *d, uint64_t offset, Reader **ret, Err **err)
+{
+	return transport_blob(((DockerSource *)t)->store, d, offset, ret, err);
+}
+
+static int get_tags(Transport *t, StrVec *ret, Err **err _unused_)
+{
+	vec_foreach (&((DockerSource *)t)->images, i)
+		if (i->name)
+			strvec_push(ret, i->name);
+	return 0;
+}
+
+static int get_referrers(Transport *t, const Digest *subject, ImageIndex *ret, Err **err)
+{
+	return transport_referrers(((DockerSource *)t)->store, subject, ret, err);
+}
+
+static void free_source(Transport *t)
+{
+	DockerSource *k = (DockerSource *)t;
+	transport_free(k->store);
+	named_images_done(&k->images);
+	free(k);
+}
+
 int transport_docker_open(
 	const TransportContext *c, const char *path, const char *name, Transport **ret, Err **err)
 {
-	NamedImages images = {0};
-	const Descriptor *chosen = NULL;
+	static const TransportOps ops = {
+		.manifest = get_manifest,
+		.blob = get_blob,
+		.tags = get_tags,
+		.referrers = get_referrers,
+		.free = free_source,
+	};
+	DockerSource *k = xnew(DockerSource);
+	k->base = (Transport){.ops = &ops, .context = c, .target = name ? xstrdup(name) : NULL};
+	_cleanup_(transport_freep) Transport *t = &k->base;
 	ERR_SCOPE(err, "'%s'", path);
-	int r = image_load(c->store, path, false, NULL, c->progress, &images, err);
+	int r = image_load(c->store, path, false, NULL, c->progress, &k->images, err);
 	if (r == 0)
-		r = choose(&images, name, &chosen, err);
+		r = transport_store_open(c, "archived", TRANSPORT_SOURCE, &k->store, err);
 	if (r == 0)
-		r = transport_store_open(
-			c, digest_str(&chosen->digest).s, TRANSPORT_SOURCE, ret, err);
-	named_images_done(&images);
+		*ret = TAKE_PTR(t);
 	return r;
 }
 
@@ -55,6 +108,22 @@ typedef struct DockerTarget {
 	ArchiveFile file;
 	NamedImages images;
 } DockerTarget;
+
+/* The name that the archive was opened with, or another tag of that repository. */
+static int image_name(const Transport *t, const char *target, char **ret, Err **err)
+{
+	Reference ref = {0};
+	if (!t->target)
+		return err_set(err, ERR_USAGE,
+			"for tags a repository is needed: docker-archive:FILE:NAME");
+	int r = reference_parse(str_of(t->target), &ref, err);
+	if (r == 0)
+		*ret = cstr_eq(target, t->target)
+			? reference_full(&ref)
+			: xasprintf("%s/%s:%s", ref.host, ref.path, target);
+	reference_done(&ref);
+	return r;
+}
 
 static int put_blob(Transport *t, const Descriptor *d, Transport *source, unsigned progress_id,
 	BlobOutcome *ret, Err **err)
@@ -76,22 +145,21 @@ static int check_image(const Descriptor *d, Str bytes, Err **err)
 static int put_manifest(Transport *t, const char *target, const Descriptor *d, Str bytes, Err **err)
 {
 	DockerTarget *k = (DockerTarget *)t;
-	Reference ref = {0};
 	Digest digest;
 	int r = target ? check_image(d, bytes, err) : 0;
 	if (r == 0)
 		r = transport_put_manifest(k->store, NULL, d, bytes, err);
 	if (r < 0 || !target)
 		return r;
+	char *name = NULL;
+	if (digest_parse(str_of(target), &digest, NULL) < 0)
+		r = image_name(t, target, &name, err);
+	if (r < 0)
+		return r;
 	NamedImage *image = vec_add(&k->images);
-	if (digest_parse(str_of(target), &digest, NULL) < 0) {
-		r = reference_parse(str_of(target), &ref, err);
-		if (r == 0)
-			image->name = reference_full(&ref);
-		reference_done(&ref);
-	}
-	store_name_descriptor(d, image->name, &image->descriptor);
-	return r;
+	image->name = name;
+	store_name_descriptor(d, name, &image->descriptor);
+	return 0;
 }
 
 static int finish(Transport *t, Err **err)

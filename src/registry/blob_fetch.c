@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "registry/range_int.h"
@@ -205,11 +206,8 @@ static int work_from(Stream *s, const Endpoint *e, Err **err)
 			return 0;
 		if (more)
 			continue;
-		if (r == 0) {
-			s->answer.may_pass = true;
-			r = err_set(&why, ERR_DIGEST, "the server sends %llu of %llu bytes",
-				(unsigned long long)s->at, (unsigned long long)s->end);
-		}
+		if (r == 0)
+			r = range_short(e, &f->blob->digest, &s->answer, s->at, &why);
 		if (!range_try_again(f->repository, e, &s->answer, s->at - before, &tries, why))
 			return err_move(err, &why);
 	}
@@ -244,6 +242,8 @@ static int run_stream(void *arg, Err **err _unused_)
 	Stream *s = arg;
 	Fetch *f = s->fetch;
 	bool first = s == &f->streams[0];
+	_cleanup_(cancel_scope_end) CancelScope scope;
+	cancel_scope_begin(&scope, &f->failed);
 	pthread_mutex_lock(&f->mutex);
 	while (s->working || take_work(f, s)) {
 		_cleanup_err_ Err *e = NULL;
@@ -265,7 +265,7 @@ static int run_stream(void *arg, Err **err _unused_)
 		}
 		if (!f->failed)
 			f->error = TAKE_PTR(e);
-		f->failed = true;
+		cancel_set(&f->failed);
 		break;
 	}
 	pthread_mutex_unlock(&f->mutex);

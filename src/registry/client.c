@@ -199,6 +199,35 @@ bool endpoint_is_absent(Repository *p, const Endpoint *e)
 			__ATOMIC_RELAXED) > time_now();
 }
 
+static const Endpoint *first_source(Repository *p, const Endpoint *after)
+{
+	const Endpoint *found = NULL;
+	vec_foreach (&p->endpoints, e)
+		if (!found && e > after && (e->can & ENDPOINT_PULL) && !endpoint_is_absent(p, e))
+			found = e;
+	return found;
+}
+
+const char *repository_source(Repository *p)
+{
+	const Endpoint *e = first_source(p, NULL);
+	return e ? e->address : NULL;
+}
+
+bool repository_leave_source(Repository *p, const char *source)
+{
+	const Endpoint *e = first_source(p, NULL);
+	if (!e || !cstr_eq(e->address, source))
+		return e != NULL; /* somebody else has left it */
+	if (!e->mirror || !first_source(p, e))
+		return false;
+	__atomic_store_n(&host_state(p->registry, e->address)->absent_until,
+		time_now() + ABSENT_SECONDS, __ATOMIC_RELAXED);
+	progress_warn(p->registry->progress, NULL, 0,
+		"the mirror '%s' is not asked any more: what came was wrong", e->host);
+	return true;
+}
+
 bool fault_is_final(const Err *err)
 {
 	/* some that stand between cut what they do not know */

@@ -116,6 +116,13 @@ static void remainder_free(Writer *w _unused_)
 {
 }
 
+int range_short(const Endpoint *e, const Digest *digest, RangeAnswer *a, uint64_t at, Err **err)
+{
+	a->may_pass = true;
+	return err_set(err, ERR_DIGEST, "'%s' sends %llu of the %llu bytes of blob %s", e->host,
+		(unsigned long long)at, (unsigned long long)a->end, digest_str(digest).s);
+}
+
 bool range_try_again(Repository *p, const Endpoint *e, const RangeAnswer *a, uint64_t progress,
 	unsigned *tries, const Err *why)
 {
@@ -139,11 +146,8 @@ static int get_from(Repository *p, const Endpoint *e, const Digest *d, Remainder
 		int r = range_call(p, e, d, &a, &m->writer, &why);
 		if (r == 0 && m->at == m->size)
 			return 0;
-		if (r == 0) {
-			a.may_pass = true;
-			r = err_set(&why, ERR_DIGEST, "the server sends %llu of %llu bytes",
-				(unsigned long long)m->at, (unsigned long long)m->size);
-		}
+		if (r == 0)
+			r = range_short(e, d, &a, m->at, &why);
 		if (!range_try_again(p, e, &a, m->at - before, &tries, why))
 			return err_move(err, &why);
 	}

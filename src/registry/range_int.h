@@ -14,6 +14,8 @@ typedef struct RangeAnswer {
 /* One try; sink sees what comes, a->skip bytes too many at first. */
 int range_call(Repository *p, const Endpoint *e, const Digest *digest, RangeAnswer *a, Writer *sink,
 	Err **err) _warn_unused_;
+/* An answer that ended, well by its own account, before the bytes that were asked for: ERR_DIGEST, worth another try. */
+int range_short(const Endpoint *e, const Digest *digest, RangeAnswer *a, uint64_t at, Err **err);
 /* After a failure, `progress` bytes further than before it: whether to try again (the back-off is told). */
 bool range_try_again(Repository *p, const Endpoint *e, const RangeAnswer *a, uint64_t progress,
 	unsigned *tries, const Err *why);

@@ -52,6 +52,10 @@ int repository_blob_get(Repository *p, const Descriptor *d, uint64_t from, Write
  */
 int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, const Spans *missing,
 	bool (*grown)(void *arg, uint64_t prefix), void *arg, Err **err) _warn_unused_;
+/* Who is asked first (an address, borrowed; NULL: nobody). A mirror whose content was wrong is passed over from then on,
+ * and told; false when nobody else can be asked. */
+const char *repository_source(Repository *p);
+bool repository_leave_source(Repository *p, const char *source);
 /* from (may be NULL): a repository of the same host that may have it: mounted if so (*ret_mounted). */
 typedef struct BlobUpload {
 	const Digest *digest;

@@ -18,6 +18,7 @@ typedef struct Upload {
 	const BlobUpload *blob;
 	char *location; /* of the open session, absolute; NULL: none */
 	uint64_t at;    /* bytes that the server has */
+	bool refused;   /* when all was sent */
 	unsigned tries;
 	int retry_after; /* seconds that the last failure asked for, -1: none */
 } Upload;
@@ -149,6 +150,7 @@ static int send_rest(Upload *u, bool last, bool *ret_passes, Err **err)
 			u->at = u->blob->size;
 		return take_location(u, &answer, url, err);
 	}
+	u->refused = last && answer.status == 400;
 	*ret_passes = retry_status(answer.status) || answer.status == 416 || answer.status == 404;
 	u->retry_after = answer_retry_after(u->repository->registry, u->endpoint, &answer);
 	return answer_error(u->endpoint, &answer, "uploading", err);
@@ -188,6 +190,24 @@ static int send_all(Upload *u, Err **err)
 	}
 }
 
+/* Whose fault a refusal is. Nobody looks at the bytes on their way: the registry does, at the end. */
+static int check_source(const Upload *u, Err **err)
+{
+	_cleanup_(reader_freep) Reader *in = NULL;
+	Reader *source = NULL;
+	Digest real;
+	if (u->blob->open(u->blob->arg, 0, &source, NULL) < 0)
+		return 0;
+	in = digest_reader_new(source);
+	if (reader_skip(in, u->blob->size, NULL) < 0)
+		return 0;
+	digest_reader_result(in, &real, NULL);
+	if (digest_eq(&real, u->blob->digest))
+		return 0;
+	return err_set(
+		err, ERR_DIGEST, "where it comes from it has the digest %s", digest_str(&real).s);
+}
+
 int repository_blob_put(Repository *p, const BlobUpload *blob, BlobOutcome *ret, Err **err)
 {
 	Upload u = {.repository = p, .blob = blob};
@@ -210,9 +230,11 @@ int repository_blob_put(Repository *p, const BlobUpload *blob, BlobOutcome *ret,
 		if (begin(&u, blob->mount_from[i], &mounted, NULL) < 0)
 			drop_session(&u);
 	}
-	r = mounted ? 0 : send_all(&u, err);
+	_cleanup_err_ Err *why = NULL;
+	r = mounted ? 0 : send_all(&u, &why);
+	free(u.location);
 	if (r == 0)
 		*ret = mounted ? BLOB_MOUNTED : BLOB_UPLOADED;
-	free(u.location);
-	return r;
+	int of_source = r < 0 && u.refused ? check_source(&u, err) : 0;
+	return of_source < 0 ? of_source : err_move(err, &why);
 }

@@ -126,6 +126,22 @@ def test_all_tags(cruet, source, registry, tmp_path):
         assert inspect(f"docker://{registry.host}/copied/again:{tag}") == inspect(f"docker://{name}:{tag}")
 
 
+def test_all_tags_through_a_docker_archive(cruet, server, docker, tmp_path):
+    repo = Repo(server, "team/many")
+    wanted = {f"v{n}": repo.image(tag=f"v{n}", files={"tag": bytes([n])})[0] for n in range(3)}
+    name = f"docker://{server.host}/team/many"
+    assert "docker-archive:FILE:NAME" in cruet.fails(2, "copy", "-a", name, f"docker-archive:{tmp_path}/none.tar")
+    archive = f"docker-archive:{tmp_path}/all.tar"
+    cruet.run("copy", "-a", name, f"{archive}:my/app")
+    docker.call("load", "-q", "-i", tmp_path / "all.tar")
+    assert docker.call("images", "-q", "my/app").stdout.count(b"\n") == 3
+    assert "say which" in cruet.fails(2, "copy", archive, f"oci:{tmp_path}/one")
+    cruet.run("copy", f"{archive}:my/app:v1", f"oci:{tmp_path}/one:1")
+    assert inspect(f"oci:{tmp_path}/one:1") == wanted["v1"]
+    cruet.run("copy", "-a", archive, f"docker://{server.host}/team/back")
+    assert {tag: inspect(f"docker://{server.host}/team/back:{tag}") for tag in cruet.run("ls", f"{server.host}/team/back").out.split()} == wanted
+
+
 @pytest.mark.parametrize("through", ["registry", "layout", "archive"])
 def test_referrers_come_along(cruet, source, registry, server, tmp_path, through):
     """To a registry without the API (docker-registry), and through a layout to one with it."""
@@ -155,7 +171,7 @@ def test_recompression(cruet, source, registry, tmp_path):
     assert cruet.run("copy", "--compression", "gzip", f"docker://{registry.host}/zstd/back:1", f"oci:{tmp_path}/same:1").out == again
 
 
-def test_what_is_wrong_does_not_land(cruet, source, tmp_path):
+def test_what_is_wrong_does_not_land(cruet, source, registry, tmp_path):
     """A blob of the layout is damaged: nothing is named at the target, no archive appears."""
     _, name, _, manifests = source
     cruet.run("copy", f"docker://{name}:1", f"oci:{tmp_path}/bad:1")
@@ -167,6 +183,9 @@ def test_what_is_wrong_does_not_land(cruet, source, tmp_path):
     assert cruet.json("images") == []
     cruet.fails(6, "copy", f"oci:{tmp_path}/bad:1", f"oci-archive:{tmp_path}/out.tar:1")
     cruet.fails(6, "copy", f"oci:{tmp_path}/bad:1", f"oci:{tmp_path}/out:1")
+    told = cruet.fails(6, "copy", f"oci:{tmp_path}/bad:1", f"docker://{registry.host}/bad/app:1")
+    assert digest(path.read_bytes()) in told and layer[:12] in told
+    assert "NAME_UNKNOWN" in cruet.fails(7, "ls", f"{registry.host}/bad/app")
     assert not (tmp_path / "out.tar").exists() and not (tmp_path / "out/index.json").exists()
     path.unlink()
     cruet.fails(7, "copy", f"oci:{tmp_path}/bad:1", "local:1")

@@ -405,6 +405,31 @@ def test_a_layer_that_fails_ends_the_others(cruet, registry):
     assert registry.ranges_of(slow)[-1] not in (None, "bytes=0-")
 
 
+def test_nobody_waits_for_what_is_of_no_use(cruet, registry, other):
+    """One blob fails while the answer for another one does not come."""
+    image = Image(BIG, 20000)
+    name = registry.add(image)
+    silent, broken = map(digest, image.layers)
+    registry.fault("GET", broken, times=None, delay=0.5, status=404)
+    registry.fault("GET", silent, times=None, delay=50)
+    for verb in (["pull", name], ["copy", f"docker://{name}", f"docker://{other.host}/x:1"]):
+        done = cruet.run(*verb, check=False, timeout=25)
+        assert done.returncode == 7 and broken in done.err.splitlines()[-2] and "CANCELED" in done.err
+    registry.faults.clear()
+    name = to_push(cruet, registry, image)
+    registry.fault("PATCH", "/uploads/", times=None, delay=50)
+    registry.fault("PUT", "/uploads/.*" + broken.split(":")[1], times=None, delay=0.5, status=403)
+    assert broken[:19] in cruet.run("push", name, check=False, timeout=25).err.splitlines()[-2]
+
+
+def test_a_build_that_fails_does_not_wait_for_its_uploads(based, registry):
+    registry.fault("PATCH", "/uploads/", times=None, delay=50)
+    done = based.build("FROM base\nCOPY f /f\nRUN exit 3\n", tag=f"{registry.host}/{REPO}:1", args=["--push"], check=False,
+                       files={"f": random.Random(1).randbytes(BIG)}, timeout=25)
+    assert done.returncode == 14 and "status 3" in done.err
+    assert "CANCELED" in done.err or not registry.asked("PATCH")
+
+
 def test_what_is_slow_goes_its_way(cruet, registry):
     image = Image(10000)
     name = registry.add(image)

@@ -286,6 +286,26 @@ def test_words_of_a_server_steer_no_terminal(cruet, registry):
     assert "299" in measured(cruet, "pull", name).err
 
 
+def test_a_mirror_that_spoils_blobs_is_left(cruet, registry, tmp_path):
+    """All layers at once; what is right comes from the registry."""
+    image = Image(50000, 60000, 70000, 80000)
+    mirror = FaultRegistry()
+    (tmp_path / "registries.conf").write_text(f'[[registry]]\nprefix = "example.test"\nlocation = "{registry.host}"\n'
+                                              f'[[registry.mirror]]\nlocation = "{mirror.host}"\n')
+    name = f"example.test/{registry.add(image).split('/', 1)[1]}"
+    mirror.add(image)
+    for layer in image.layers:
+        mirror.fault("GET", digest(layer), times=None, body=flipped(layer))
+    done = measured(cruet, "pull", "--progress", "plain", "--registries-conf", tmp_path / "registries.conf", name)
+    assert done.returncode == 0 and done.err.count("warning: ") == 1 and mirror.host in done.err
+    sound(cruet)
+    registry.faults = list(mirror.faults)
+    cruet.run("rmi", name)
+    cruet.run("gc", "--all")
+    assert "sha256" in refused(cruet, (6, 9), "pull", "-q", "--registries-conf", tmp_path / "registries.conf", name)
+    mirror.close()
+
+
 def test_lies_about_digests(cruet, registry):
     lie = digest(b"a lie")
     name = registry.add(GOOD)

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "../check.h"
+#include "base/pool.h"
 #include "base/stream.h"
 
 static void on_signal(int number _unused_)
@@ -32,9 +34,52 @@ static void requested(void **state _unused_)
 	assert_int_equal(cancel_check(NULL), -ERR_CANCELLED);
 }
 
+static int check(void *arg _unused_, Err **err)
+{
+	return cancel_check(err);
+}
+
+/* Of this thread and of those it starts; nobody else hears of it. */
+static void scopes(void **state _unused_)
+{
+	bool outer_stop = false, inner_stop = false;
+	CancelScope outer, inner;
+	cancel_scope_begin(&outer, &outer_stop);
+	cancel_scope_begin(&inner, &inner_stop);
+	ok(cancel_check(err));
+	cancel_set(&inner_stop);
+	fails(ERR_CANCELLED, "of no use", cancel_check(err));
+	assert_int_equal(job_wait(thread_start("inside", check, NULL), NULL), -ERR_CANCELLED);
+	cancel_scope_end(&inner);
+	ok(cancel_check(err));
+	assert_int_equal(job_wait(thread_start("outside", check, NULL), NULL), 0);
+	cancel_scope_begin(&inner, &(bool){false});
+	cancel_set(&outer_stop);
+	fails(ERR_CANCELLED, "of no use", cancel_check(err));
+	cancel_scope_end(&inner);
+	cancel_scope_end(&outer);
+	ok(cancel_check(err));
+}
+
+static int fail_or_wait(void *arg _unused_, size_t i, Err **err)
+{
+	if (i == 1)
+		return err_set(err, ERR_NET, "the cause");
+	while (!cancel_requested())
+		usleep(1000);
+	return cancel_check(err);
+}
+
+static void one_that_fails_ends_the_others(void **state _unused_)
+{
+	fails(ERR_NET, "the cause", threads_each(3, 3, fail_or_wait, NULL, err));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(scopes),
+		cmocka_unit_test(one_that_fails_ends_the_others),
 		cmocka_unit_test(requested),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
