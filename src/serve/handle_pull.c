@@ -60,15 +60,19 @@ static void send_manifest(Request *q, const Descriptor *d)
 	response_header(&q->reply, "Content-Type", "%s", d->media_type);
 }
 
-/* From upstream: true if that answered the request. */
+/* From upstream: true if that answered the request. must: the store has none. */
 static bool send_upstream_manifest(Request *q, const char *repository, bool must)
 {
 	_cleanup_err_ Err *e = NULL;
 	Descriptor d = {0};
 	Buf text = BUF_INIT(0);
 	if (mirror_manifest(q->serve->mirror, repository, q->route.reference, &d, &text, &e) < 0) {
+		if (e->code == ERR_EXISTS)
+			return false;
 		if (must)
 			response_failure(&q->reply, e, "MANIFEST_UNKNOWN");
+		else
+			mirror_put_off(q->serve->mirror, repository, q->route.reference);
 		return must;
 	}
 	if (not_modified(q, &d.digest)) {
@@ -107,9 +111,13 @@ static void get_manifest(Request *q)
 	const char *upstream = v->mirror ? mirror_repository(v->mirror, &q->names) : NULL;
 	bool stale = found && tag && upstream && strcmp(upstream, repository) == 0 &&
 		!mirror_is_fresh(v->mirror, upstream, tag);
-	if (upstream && (!found || stale) && send_upstream_manifest(q, upstream, !found)) {
+	if (upstream && (!found || stale)) {
 		descriptor_done(&d);
-		return;
+		if (send_upstream_manifest(q, upstream, !found))
+			return;
+		e = err_free(e); /* it may have come meanwhile, or the tag moved */
+		found = catalog_manifest(
+				v->catalog, &q->names, tag, &r->digest_value, &d, NULL, &e) == 0;
 	}
 	if (found)
 		send_manifest(q, &d);

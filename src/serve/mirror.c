@@ -53,6 +53,8 @@ struct Mirror {
 	uint64_t waiting_bytes, next;
 	Map fetches; /* hex → Fetch */
 	Map fresh;   /* "repository:tag" → time_t * */
+	Map asking;  /* "repository:target" of manifests that upstream is being asked for */
+	pthread_cond_t answered;
 	VEC(Job *) jobs;
 };
 
@@ -78,7 +80,9 @@ Mirror *mirror_new(Store *s, const Upstream *upstream)
 	m->waiting = MAP_INIT(waiting_free);
 	m->fetches = MAP_INIT(NULL);
 	m->fresh = MAP_INIT(free);
+	m->asking = MAP_INIT(NULL);
 	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->answered, NULL);
 	return m;
 }
 
@@ -92,6 +96,8 @@ Mirror *mirror_free(Mirror *m)
 	map_done(&m->waiting);
 	map_done(&m->fetches);
 	map_done(&m->fresh);
+	map_done(&m->asking);
+	pthread_cond_destroy(&m->answered);
 	uploads_free(m->uploads);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
@@ -108,12 +114,18 @@ const char *mirror_repository(const Mirror *m, const StrVec *repositories)
 	return NULL;
 }
 
+/* With the lock. */
+static bool is_fresh(const Mirror *m, const char *name)
+{
+	const time_t *seen = map_get(&m->fresh, str_of(name));
+	return seen && time(NULL) - *seen < MIRROR_FRESH_SECONDS;
+}
+
 bool mirror_is_fresh(Mirror *m, const char *repository, const char *tag)
 {
 	_cleanup_free_ char *name = xasprintf("%s:%s", repository, tag);
 	pthread_mutex_lock(&m->lock);
-	const time_t *seen = map_get(&m->fresh, str_of(name));
-	bool fresh = seen && time(NULL) - *seen < MIRROR_FRESH_SECONDS;
+	bool fresh = is_fresh(m, name);
 	pthread_mutex_unlock(&m->lock);
 	return fresh;
 }
@@ -127,6 +139,14 @@ static void remember_tag(Mirror *m, const char *name)
 		m->fresh = MAP_INIT(free);
 	}
 	map_put(&m->fresh, str_of(name), xmemdup(&now, sizeof(now)));
+}
+
+void mirror_put_off(Mirror *m, const char *repository, const char *tag)
+{
+	_cleanup_free_ char *name = xasprintf("%s:%s", repository, tag);
+	pthread_mutex_lock(&m->lock);
+	remember_tag(m, name);
+	pthread_mutex_unlock(&m->lock);
 }
 
 /* ---- manifests that wait ---- */
@@ -252,28 +272,74 @@ static int add_waiting(Mirror *m, const char *repository, const char *tag, const
 	return 0;
 }
 
-int mirror_manifest(Mirror *m, const char *repository, const char *target, Descriptor *ret,
-	Buf *ret_bytes, Err **err)
+/* With the lock: what waits under that digest, or under a tag that was looked up lately. */
+static const Waiting *find_waiting(
+	const Mirror *m, const char *repository, const char *name, const Digest *d)
 {
-	Digest d;
-	bool by_digest = digest_parse(str_of(target), &d, NULL) == 0;
+	if (d) {
+		const Waiting *w = map_get(&m->waiting, str_of(digest_hex(d).s));
+		return w && strcmp(w->repository, repository) == 0 ? w : NULL;
+	}
+	if (is_fresh(m, name))
+		map_foreach (&m->waiting, it)
+			if (strvec_has(&((Waiting *)it->value)->tags, name))
+				return it->value;
+	return NULL;
+}
+
+/*
+ * 1: from those that wait. 0: upstream has to be asked; *ret_first: others wait for that. They wait for one answer only:
+ * when it was none, all of them ask at once.
+ */
+static int ask_begin(Mirror *m, const char *repository, const char *name, const Digest *d,
+	Descriptor *ret, Buf *ret_bytes, bool *ret_first, Err **err)
+{
 	pthread_mutex_lock(&m->lock);
-	const Waiting *w = by_digest ? map_get(&m->waiting, str_of(digest_hex(&d).s)) : NULL;
-	bool found = w && strcmp(w->repository, repository) == 0;
-	if (found) {
+	const void *asker = map_get(&m->asking, str_of(name));
+	bool waited = asker != NULL;
+	while (asker && map_get(&m->asking, str_of(name)) == asker)
+		pthread_cond_wait(&m->answered, &m->lock);
+	const Waiting *w = find_waiting(m, repository, name, d);
+	int r = w != NULL;
+	if (w) {
 		*ret_bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
 		buf_str(ret_bytes, buf_view(&w->text));
 		descriptor_copy(&w->descriptor, ret);
+	} else if (waited && (d ? store_blob_has(m->store, d, NULL) : is_fresh(m, name))) {
+		r = err_set(err, ERR_EXISTS, "the store has '%s' by now", name);
 	}
+	*ret_first = r == 0 && !map_has(&m->asking, str_of(name));
+	if (*ret_first)
+		map_put(&m->asking, str_of(name), ret);
 	pthread_mutex_unlock(&m->lock);
-	if (found)
-		return 0;
+	return r;
+}
+
+static void ask_end(Mirror *m, const char *name)
+{
+	pthread_mutex_lock(&m->lock);
+	map_del(&m->asking, str_of(name));
+	pthread_cond_broadcast(&m->answered);
+	pthread_mutex_unlock(&m->lock);
+}
+
+int mirror_manifest(Mirror *m, const char *repository, const char *target, Descriptor *ret,
+	Buf *ret_bytes, Err **err)
+{
+	_cleanup_free_ char *name = xasprintf("%s:%s", repository, target);
+	Digest d;
+	bool by_digest = digest_parse(str_of(target), &d, NULL) == 0, first = false;
+	int r = ask_begin(m, repository, name, by_digest ? &d : NULL, ret, ret_bytes, &first, err);
+	if (r != 0)
+		return MIN(r, 0);
 	Buf text = BUF_INIT(LIMIT_MANIFEST_SIZE);
 	Descriptor got = {0};
-	int r = m->upstream->manifest(m->upstream->arg, repository, target, &got, &text, err);
+	r = m->upstream->manifest(m->upstream->arg, repository, target, &got, &text, err);
 	if (r == 0)
 		r = add_waiting(
 			m, repository, by_digest ? NULL : target, &got, buf_view(&text), err);
+	if (first)
+		ask_end(m, name);
 	if (r < 0) {
 		buf_done(&text);
 		descriptor_done(&got);

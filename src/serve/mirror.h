@@ -21,7 +21,10 @@ Mirror *mirror_free(Mirror *m); /* waits for running fetches */
 const char *mirror_repository(const Mirror *m, const StrVec *repositories);
 /* Whether the tag was looked up recently, so that the store's answer will do. */
 bool mirror_is_fresh(Mirror *m, const char *repository, const char *tag);
-/* From upstream or from those that wait. ERR_NOT_FOUND: upstream has none. */
+/* Upstream did not answer, and the store has the tag: it is not asked again for as long. */
+void mirror_put_off(Mirror *m, const char *repository, const char *tag);
+/* From upstream or from those that wait; who asks while another does gets his answer. ERR_NOT_FOUND: upstream has none.
+ * ERR_EXISTS: the store has it by now. */
 int mirror_manifest(Mirror *m, const char *repository, const char *target, Descriptor *ret,
 	Buf *ret_bytes, Err **err) _warn_unused_;
 /* A blob the store lacks: its size, and (get) a source that ends when all of it has come with the right digest. */

@@ -105,20 +105,6 @@ def test_each_platform_when_it_is_asked_for(cruet, upstream, mirror):
     pull(s, images[2], images[2].digest)
 
 
-def test_a_tag_that_moved_does_not_move_back(cruet, upstream, mirror):
-    """The image it had before is pulled to its end later."""
-    old, new = Image(1000, seed=1), Image(1000, seed=2)
-    s = mirror()
-    upstream.add(old, "moving")
-    assert s.get(f"{BASE}/manifests/moving").body == old.manifest
-    name = upstream.add(new, "moving")
-    pull(s, new, "moving")
-    assert names(cruet)[name] == new.digest
-    pull(s, old, old.digest)
-    assert names(cruet)[name] == new.digest
-    assert s.get(f"{BASE}/manifests/moving").body == new.manifest
-
-
 def test_wrong_bytes_do_not_land(cruet, upstream, mirror):
     image = Image(9000)
     upstream.add(image)
@@ -148,6 +134,49 @@ def test_one_fetch_for_all_who_ask(upstream, mirror):
     for t in threads:
         t.join()
     assert got == [True] * 8 and len(upstream.asked("GET", digest(content))) == 1
+
+
+def in_threads(count, work):
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(work())) for _ in range(count)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return got
+
+
+@pytest.mark.parametrize("by", ["tag", "digest", "tag of an image that is here"])
+def test_one_question_for_all_who_ask(cruet, upstream, mirror, by):
+    """A rate limit of upstream counts manifests."""
+    image = Image(1000)
+    upstream.add(image)
+    if by.endswith("here"):
+        s = mirror()
+        pull(s, image, "1")
+        s.stop()
+    s = mirror()
+    before = len(upstream.asked("GET", "manifests/"))
+    upstream.fault("GET", "manifests/", delay=0.7)
+    path = f"{BASE}/manifests/{image.digest if by == 'digest' else '1'}"
+    assert in_threads(12, lambda: s.get(path).body) == [image.manifest] * 12
+    assert s.get(path).body == image.manifest and s.call("HEAD", path).status == 200
+    assert len(upstream.asked("GET", "manifests/")) == before + 1
+
+
+def test_upstream_that_fails_is_not_asked_for_each_pull(upstream, mirror):
+    image = Image(1000)
+    upstream.add(image)
+    s = mirror()
+    pull(s, image, "1")
+    s.stop()
+    s = mirror()
+    upstream.fault("GET", "manifests/", times=None, status=500, headers=[("Retry-After", "0")])
+    assert s.get(f"{BASE}/manifests/1").body == image.manifest
+    before = len(upstream.asked())
+    assert in_threads(5, lambda: s.get(f"{BASE}/manifests/1").body) == [image.manifest] * 5
+    assert len(upstream.asked()) == before
+    assert in_threads(5, lambda: s.get(f"{BASE}/manifests/2").status) == [502] * 5
 
 
 @pytest.mark.parametrize("status,want,code", [(404, 404, "MANIFEST_UNKNOWN"), (403, 403, "DENIED"), (401, 502, "DENIED"), (429, 502, "UNAVAILABLE"), (500, 502, "UNAVAILABLE")])

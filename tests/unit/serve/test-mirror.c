@@ -18,6 +18,10 @@ static char *manifest;
 static Digest manifest_digest, layer_digest, config_digest;
 static unsigned asked;
 static bool corrupt, down;
+/* "moving" is the first before it is the second; every "t…" is the first */
+static char *image_text[2];
+static Digest image_digest[2];
+static unsigned moved;
 
 static int upstream_manifest(void *arg _unused_, const char *repository, const char *target,
 	Descriptor *ret, Buf *ret_bytes, Err **err)
@@ -25,6 +29,16 @@ static int upstream_manifest(void *arg _unused_, const char *repository, const c
 	asked++;
 	if (down)
 		return err_set(err, ERR_NET, "nobody there");
+	bool moving = strcmp(target, "moving") == 0;
+	if (moving || target[0] == 't') {
+		const char *text = image_text[moving ? moved : 0];
+		*ret = (Descriptor){.media_type = xstrdup(MT_OCI_MANIFEST),
+			.digest = image_digest[moving ? moved : 0],
+			.size = strlen(text)};
+		*ret_bytes = BUF_INIT(1 << 20);
+		buf_cstr(ret_bytes, text);
+		return 0;
+	}
 	if (strcmp(repository, REPOSITORY) != 0 || strcmp(target, "v1") != 0)
 		return err_set(err, ERR_NOT_FOUND, "no such manifest");
 	*ret = (Descriptor){.media_type = xstrdup(MT_OCI_MANIFEST),
@@ -178,6 +192,67 @@ static void named_once_it_is_whole(void **state _unused_)
 	gc_report_done(&report);
 }
 
+static void ask(Mirror *m, const char *tag, const Digest *want)
+{
+	Descriptor d = {0};
+	Buf text = BUF_INIT(0);
+	ok(mirror_manifest(m, REPOSITORY, tag, &d, &text, err));
+	assert_true(digest_eq(&d.digest, want));
+	descriptor_done(&d);
+	buf_done(&text);
+}
+
+static void fetch(Mirror *m, const Digest *d, const char *want)
+{
+	BodySource *s = NULL;
+	uint64_t size = 0;
+	ok(mirror_blob(m, REPOSITORY, d, true, &size, &s, err));
+	assert_text(drain(s, size), want);
+}
+
+static bool moving_is(const Digest *d)
+{
+	StoreNames all = {0};
+	bool is = false;
+	ok(store_names(store, &all, err));
+	vec_foreach (&all, it)
+		is = is ||
+			(cstr_eq(it->name, REPOSITORY ":moving") &&
+				digest_eq(&it->descriptor.digest, d));
+	store_names_done(&all);
+	return is;
+}
+
+/* The image a tag had before becomes whole later than the one it has now. */
+static void a_tag_does_not_move_back(void **state _unused_)
+{
+	Mirror *m = mirror_new(store, &upstream);
+	ok(store_blob_remove(store, &config_digest, err));
+	ok(store_blob_remove(store, &layer_digest, err));
+	image_text[0] = xstrdup(manifest);
+	image_text[1] = xasprintf(
+		"{\"schemaVersion\":2,\"mediaType\":\"" MT_OCI_MANIFEST
+		"\",\"layers\":[],\"config\":{\"mediaType\":\"application/x\",\"digest\":\"%s\",\"size\":%zu}}",
+		digest_str(&config_digest).s, strlen(CONFIG));
+	for (unsigned i = 0; i < 2; i++)
+		digest_of(image_text[i], strlen(image_text[i]), &image_digest[i]);
+	ask(m, "moving", &image_digest[0]);
+	moved = 1;
+	ask(m, "moving", &image_digest[0]);    /* for a minute */
+	for (unsigned i = 0; i <= 4096; i++) { /* more tags than are remembered */
+		_cleanup_free_ char *tag = xasprintf("t%u", i);
+		ask(m, tag, &image_digest[0]);
+	}
+	ask(m, "moving", &image_digest[1]);
+	fetch(m, &config_digest, CONFIG);
+	fetch(m, &layer_digest, LAYER);
+	mirror_free(m);
+	assert_true(store_blob_has(store, &image_digest[0], NULL));
+	assert_true(moving_is(&image_digest[1]));
+	free(image_text[0]);
+	free(image_text[1]);
+}
+
 static void upstream_is_down(void **state _unused_)
 {
 	Mirror *m = mirror_new(store, &upstream);
@@ -194,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_bytes_never_land),
 		cmocka_unit_test(named_once_it_is_whole),
+		cmocka_unit_test(a_tag_does_not_move_back),
 		cmocka_unit_test(upstream_is_down),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
