@@ -143,3 +143,19 @@ def test_trees_outlast_the_power(based):
     assert {p: p.stat().st_ino for p in spared} == spared
     assert list(based.root.glob("tmp/*")) == []
     based.sound()
+
+
+@pytest.mark.parametrize("keep", [0, 0.5])
+def test_building_again_mends_what_the_power_cut_off(cruet, keep):
+    files = {f"{n}": os.urandom(5000) for n in "abc"}
+    cruet.env["SOURCE_DATE_EPOCH"] = "1600000000"
+    text = "FROM scratch AS x\nCOPY a /a\nFROM scratch\nCOPY b /b\nCOPY --from=x /a /x\nCOPY c /c\n"
+    cruet.build(text, files=files)
+    digest = cruet.digest("test")
+    for path in cruet.root.rglob("*"):
+        if path.is_file() and path.name != "index.json":
+            os.truncate(path, int(path.stat().st_size * keep))
+    cruet.build(text, files=files)
+    assert cruet.digest("test") == digest
+    cruet.sound()
+    cruet.run("export", "-o", "/dev/null", "test")
