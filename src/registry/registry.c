@@ -200,29 +200,16 @@ int repository_manifest_put(Repository *p, const char *target, const char *media
 	return r;
 }
 
-static int delete_path(Repository *p, const char *path, const char *what, Err **err)
+int repository_manifest_delete(Repository *p, const char *target, Err **err)
 {
 	_cleanup_(http_response_done) HttpResponse answer = {0};
+	_cleanup_free_ char *path = xasprintf("/manifests/%s", target);
+	_cleanup_free_ char *what = xasprintf("deleting '%s' of '%s'", target, p->path);
 	Call call = {.method = "DELETE", .path = path, .actions = "delete"};
 	int r = repository_call(p, ENDPOINT_PUSH, &call, what, &answer, NULL, NULL, err);
 	if (r == -ERR_UNSUPPORTED)
 		err_hint(err, "the registry does not allow to delete");
 	return r;
-}
-
-int repository_manifest_delete(Repository *p, const char *target, Err **err)
-{
-	_cleanup_free_ char *path = xasprintf("/manifests/%s", target);
-	_cleanup_free_ char *what = xasprintf("deleting '%s' of '%s'", target, p->path);
-	return delete_path(p, path, what, err);
-}
-
-int repository_blob_delete(Repository *p, const Digest *d, Err **err)
-{
-	_cleanup_free_ char *path = xasprintf("/blobs/%s", digest_str(d).s);
-	_cleanup_free_ char *what =
-		xasprintf("deleting the blob %s of '%s'", digest_str(d).s, p->path);
-	return delete_path(p, path, what, err);
 }
 
 int repository_blob_ask(Repository *p, const Digest *d, uint64_t *ret_size, Err **err)

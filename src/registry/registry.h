@@ -45,12 +45,11 @@ int repository_blob_get(Repository *p, const Descriptor *d, uint64_t from, Write
 	_warn_unused_;
 /*
  * A big blob into fd (at its offsets), from where *io_prefix ends, on as many connections as make it faster. `grown` is
- * told, from any thread, how many bytes from the start are there without a gap; when it returns false the rest is not wanted (ERR_CANCELLED). On failure *io_prefix says how far
- * that is: the next run continues there.
+ * told, from any thread, how many bytes from the start are there without a gap; when it returns false the rest is not
+ * wanted (ERR_CANCELLED). On failure *io_prefix says how far that is: the next run continues there.
  */
 int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, uint64_t *io_prefix,
 	bool (*grown)(void *arg, uint64_t prefix), void *arg, Err **err) _warn_unused_;
-/* from (may be NULL): a repository of the same host that may have it: mounted if so (*ret_mounted). */
 typedef struct BlobUpload {
 	const Digest *digest;
 	uint64_t size;
@@ -64,7 +63,6 @@ typedef struct BlobUpload {
 typedef enum BlobOutcome { BLOB_UPLOADED, BLOB_KNOWN, BLOB_MOUNTED } BlobOutcome;
 int repository_blob_put(Repository *p, const BlobUpload *u, BlobOutcome *ret, Err **err)
 	_warn_unused_;
-int repository_blob_delete(Repository *p, const Digest *d, Err **err) _warn_unused_;
 
 /* ---- lists ---- */
 int repository_tags(Repository *p, StrVec *ret, Err **err) _warn_unused_; /* all pages */
