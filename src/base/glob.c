@@ -312,16 +312,6 @@ GlobSet *globset_free(GlobSet *g)
 	return NULL;
 }
 
-bool globset_empty(const GlobSet *g)
-{
-	return g->patterns.len == 0;
-}
-
-bool globset_has_exceptions(const GlobSet *g)
-{
-	return g->exceptions;
-}
-
 /*
  * Live positions of the automaton: live[i] says that tokens 0…i-1 have matched what was read. FRESH: token i has taken
  * nothing yet. INSIDE (TOKEN_DIRS only): it has, and only a '/' may end it.

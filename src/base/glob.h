@@ -17,8 +17,6 @@ int glob_match(Str pattern, Str path, bool *ret_match, Err **err) _warn_unused_;
 typedef struct GlobSet GlobSet;
 /* Patterns as written (with '!'); they are cleaned here. ERR_PARSE names the bad one. */
 int globset_new(const StrVec *patterns, GlobSet **ret, Err **err) _warn_unused_;
-bool globset_empty(const GlobSet *g);
-bool globset_has_exceptions(const GlobSet *g); /* some pattern starts with '!' */
 /* Whether path (relative, cleaned) is excluded, its parents taken into account. */
 bool globset_match(const GlobSet *g, Str path);
 /* False only if nothing below this (excluded) directory can be re-included: no need to walk it. */

@@ -1,4 +1,5 @@
 /* The program: global flags, dispatch, one message a failure, the exit status. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -215,8 +216,17 @@ static int docker_words(int argc, char **argv)
 	return argc;
 }
 
+/* Else a file of the store becomes standard error, and what is told is written into it. To write still fails. */
+static void open_standard_files(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
+	open_standard_files();
 	_cleanup_err_ Err *err = NULL;
 	const Command *c = NULL;
 	int status = 0, r = 0, verb = find_verb(argc, argv);

@@ -170,9 +170,8 @@ static int bring(Arrival *a, const Digest *diff_id, const LayerStack *below, Err
 	int fetched = job_wait(job, &of_fetch);
 	pthread_cond_destroy(&a->changed);
 	pthread_mutex_destroy(&a->mutex);
-	if (r == 0 && fetched == 0)
-		return 0;
-	return err_move(err, err_is(of_reader, ERR_CANCELLED) || r == 0 ? &of_fetch : &of_reader);
+	bool cause = fetched < 0 && (r == 0 || err_is(of_reader, ERR_CANCELLED));
+	return err_move(err, cause ? &of_fetch : &of_reader);
 }
 
 static bool is_here(Store *s, const Descriptor *d)

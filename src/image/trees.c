@@ -1,9 +1,15 @@
 /*
  * Unpacked layers in the form overlayfs stacks. A tree is unpacked below tmp/ and renamed to trees/<chainID> when it is
  * whole, so one that is there can be used at once.
+ *
+ * Unless the power failed: a file system notes the rename before it has written the files, which are empty then or cut off.
+ * So a tree that was there before the machine started is compared with its index once: the sizes of its files. That it was
+ * is told by its change time.
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/readahead.h"
@@ -17,7 +23,7 @@ typedef struct TreeJob {
 	size_t layer;
 	Digest chain;
 	char *path; /* "trees/<hex>" */
-	bool there;
+	bool ready; /* there, and of this start of the machine */
 	Job *job;
 } TreeJob;
 
@@ -92,6 +98,39 @@ static bool is_there(const TreeJob *j)
 	return faccessat(store_fd(j->store), j->path, F_OK, 0) == 0;
 }
 
+static bool is_ready(const TreeJob *j)
+{
+	struct timespec now, up;
+	struct stat st;
+	if (fstatat(store_fd(j->store), j->path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	return st.st_ctim.tv_sec > now.tv_sec - up.tv_sec;
+}
+
+/* It is ready then. */
+static bool is_whole(const TreeJob *j)
+{
+	const Index *index = j->stack->indexes.items[j->layer];
+	struct stat st;
+	_cleanup_close_ int dir = openat(
+		store_fd(j->store), j->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir < 0)
+		return false;
+	for (size_t i = 0; i < index_count(index); i++) {
+		IndexEntry e;
+		index_get(index, i, &e);
+		_cleanup_free_ char *path = e.type == TAR_FILE ? str_dup(e.path) : NULL;
+		if (path && fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			S_ISREG(st.st_mode) && (uint64_t)st.st_size != e.size)
+			return false;
+	}
+	if (fstat(dir, &st) == 0)
+		(void)!fchmod(dir, st.st_mode & 07777); /* changed now */
+	return true;
+}
+
 static int run_tree_job(void *arg, Err **err)
 {
 	TreeJob *j = arg;
@@ -102,9 +141,12 @@ static int run_tree_job(void *arg, Err **err)
 	ERR_SCOPE(
 		err, "Unpacking layer %s", digest_str(&j->stack->layers.items[j->layer].digest).s);
 	int r = lock_take(store_fd(s), name, LOCK_EXCLUSIVE, &lock, err);
-	if (r < 0 || is_there(j))
+	if (r < 0 || is_ready(j) || is_whole(j))
 		return r;
 	r = make_directory(s, &temp, &dir, err);
+	if (r == 0 && renameat(store_fd(s), j->path, store_temp_fd(temp), "damaged") == 0)
+		r = remote_layers_bring(
+			j->stack->remote, &j->stack->layers.items[j->layer], NULL, 1, err);
 	if (r == 0)
 		r = unpack(j, dir, err);
 	return r < 0 ? r : publish(s, store_temp_fd(temp), "tree", j->path, err);
@@ -203,15 +245,15 @@ int layer_stack_trees(const LayerStack *k, Store *s, Pool *pool, Progress *progr
 		*j = (TreeJob){.stack = k, .store = s, .layer = i};
 		layer_stack_chain(k, i + 1, &j->chain);
 		j->path = xasprintf("trees/%s", digest_hex(&j->chain).s);
-		j->there = faccessat(store_fd(s), j->path, F_OK, 0) == 0;
-		if (!j->there)
+		j->ready = is_ready(j);
+		if (!j->ready && !is_there(j))
 			vec_push(&missing, k->layers.items[i]);
 	}
 	(void)!remote_layers_bring(k->remote, missing.items, NULL, missing.len, &first);
 	vec_done(&missing);
 	for (size_t i = 0; i < n && !first; i++) {
 		TreeJob *j = &jobs[i];
-		if (j->there)
+		if (j->ready)
 			continue;
 		if (pool)
 			j->job = pool_submit(pool, run_tree_job, j);

@@ -1,4 +1,4 @@
-/* A GET of a part of a blob, as one stream (download.c) and as several (fetch.c) use it. */
+/* A GET of a part of a blob, as one stream (download.c) and as several (blob_fetch.c) use it. */
 #pragma once
 
 #include "registry/registry_int.h"

@@ -198,39 +198,25 @@ int repository_manifest_put(
 	return r;
 }
 
-static int delete_path(Repository *p, const char *path, const char *what, Err **err)
-{
-	_cleanup_(http_response_done) HttpResponse answer = {0};
-	Call call = {.method = "DELETE", .path = path, .actions = "delete"};
-	int r = repository_call(p, ENDPOINT_PUSH, &call, what, &answer, NULL, NULL, err);
-	if (r == -ERR_UNSUPPORTED)
-		err_hint(err, "the registry does not allow to delete");
-	return r;
-}
-
 int repository_manifest_delete(Repository *p, const char *target, Err **err)
 {
+	_cleanup_(http_response_done) HttpResponse answer = {0};
 	_cleanup_free_ char *path = xasprintf("/manifests/%s", target);
 	_cleanup_free_ char *what = xasprintf("deleting '%s' of '%s'", target, p->path);
 	_cleanup_buf_ Buf bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
 	Descriptor d = {0};
 	Digest digest;
+	Call call = {.method = "DELETE", .path = path, .actions = "delete"};
 	/* what it refers to can be asked for only while it is there; a tag that goes leaves it in place */
 	if (is_digest(target, &digest))
 		(void)!repository_manifest(p, target, &d, &bytes, NULL);
-	int r = delete_path(p, path, what, err);
+	int r = repository_call(p, ENDPOINT_PUSH, &call, what, &answer, NULL, NULL, err);
+	if (r == -ERR_UNSUPPORTED)
+		err_hint(err, "the registry does not allow to delete");
 	if (r == 0 && bytes.len)
 		r = referrers_keep(p, d.media_type, buf_view(&bytes), false, err);
 	descriptor_done(&d);
 	return r;
-}
-
-int repository_blob_delete(Repository *p, const Digest *d, Err **err)
-{
-	_cleanup_free_ char *path = xasprintf("/blobs/%s", digest_str(d).s);
-	_cleanup_free_ char *what =
-		xasprintf("deleting the blob %s of '%s'", digest_str(d).s, p->path);
-	return delete_path(p, path, what, err);
 }
 
 int repository_blob_size(Repository *p, const Digest *d, uint64_t *ret_size, Err **err)

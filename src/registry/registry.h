@@ -56,7 +56,6 @@ int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, const Span
  * and told; false when nobody else can be asked. */
 const char *repository_source(Repository *p);
 bool repository_leave_source(Repository *p, const char *source);
-/* from (may be NULL): a repository of the same host that may have it: mounted if so (*ret_mounted). */
 typedef struct BlobUpload {
 	const Digest *digest;
 	uint64_t size;
@@ -70,7 +69,6 @@ typedef struct BlobUpload {
 typedef enum BlobOutcome { BLOB_UPLOADED, BLOB_KNOWN, BLOB_MOUNTED } BlobOutcome;
 int repository_blob_put(Repository *p, const BlobUpload *u, BlobOutcome *ret, Err **err)
 	_warn_unused_;
-int repository_blob_delete(Repository *p, const Digest *d, Err **err) _warn_unused_;
 
 /* ---- lists ---- */
 int repository_tags(Repository *p, StrVec *ret, Err **err) _warn_unused_; /* all pages */

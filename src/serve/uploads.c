@@ -13,7 +13,8 @@
 #include "sys/lock.h"
 #include "sys/process.h"
 
-#define ID_BYTES 16
+#define ID_BYTES   16
+#define FLUSH_EACH (8u << 20)
 
 struct Upload {
 	Uploads *all;
@@ -239,7 +240,12 @@ int upload_write(Upload *p, const void *data, size_t len, Err **err)
 		return r;
 	}
 	sha256_update(p->hash, data, len);
+	/* the disk begins while the rest comes */
+	uint64_t before = p->size / FLUSH_EACH;
 	p->size += len;
+	if (p->size / FLUSH_EACH > before)
+		(void)sync_file_range(
+			p->fd, (off_t)(before * FLUSH_EACH), 0, SYNC_FILE_RANGE_WRITE);
 	return 0;
 }
 
@@ -252,8 +258,8 @@ int upload_commit(Upload *p, const Digest *expected, Err **err)
 		return err_set(err, ERR_DIGEST,
 			"the %llu bytes that came have the digest %s, not %s",
 			(unsigned long long)p->size, digest_str(&real).s, digest_str(expected).s);
-	if (fdatasync(p->fd) <
-		0) /* a client that asks for it after a power failure sends it no more */
+	/* a client that asks for it after a power failure sends it no more */
+	if (fdatasync(p->fd) < 0)
 		return err_sys(err, "write the upload to the disk");
 	int r = store_turn_begin(s, err);
 	if (r < 0)

@@ -82,8 +82,9 @@ static char *kept_path(const char *repository, const Digest *manifest)
 int store_keep(Store *s, const char *repository, const Descriptor *d, Err **err)
 {
 	_cleanup_free_ char *path = kept_path(repository, &d->digest);
+	struct stat st;
 	store_unhide(s, repository, &d->digest);
-	if (faccessat(s->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0)
 		return 0;
 	_cleanup_json_ json_t *j = json_pack("{s:s, s:s, s:s, s:I}", "repository", repository,
 		"mediaType", d->media_type, "digest", digest_str(&d->digest).s, "size",
@@ -128,6 +129,8 @@ int store_kept_read(Store *s, const char *file, KeptManifest *ret, Err **err)
 	_cleanup_json_ json_t *j = NULL;
 	KeptManifest k = {0};
 	int r = file_read(s->fd, path, KEPT_MAX, &text, err);
+	if (r == 0 && text.len == 0) /* the power failed before anybody was told of it */
+		r = err_set(err, ERR_NOT_FOUND, "'%s' is empty", path);
 	if (r == 0)
 		r = json_parse(buf_view(&text), KEPT_MAX, path, &j, err);
 	if (r == 0)

@@ -41,7 +41,7 @@ static int make_layout(Store *s, Err **err)
 		_cleanup_close_ int lock = -1;
 		r = lock_take(s->fd, "locks/index", LOCK_EXCLUSIVE, &lock, err);
 		if (r == 0 && faccessat(s->fd, "index.json", F_OK, 0) < 0)
-			r = atomic_write(s->fd, "index.json", STR(EMPTY_INDEX), 0644, false, err);
+			r = atomic_write(s->fd, "index.json", STR(EMPTY_INDEX), 0644, true, err);
 	}
 	if (r == 0)
 		r = atomic_write(s->fd, "oci-layout", STR(LAYOUT_TEXT), 0644, false, err);

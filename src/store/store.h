@@ -140,8 +140,8 @@ typedef struct GcReport {
 	StrVec problems; /* check: what is wrong, one sentence each */
 } GcReport;
 /* Removes what neither a name nor a kept manifest nor (keep_cache) a build record reaches: blobs, layers/<diffID>,
- * trees/<chainID>, old logs, old uploads, files of locks that nobody holds, temporary files. Waits for other processes that work on the store, up to a bound: then
- * ERR_TIMEOUT. check takes the shared lock only. */
+ * trees/<chainID>, old logs, old uploads, files of locks that nobody holds, temporary files. Waits for other processes
+ * that work on the store, up to a bound: then ERR_TIMEOUT. check takes the shared lock only. */
 int store_gc(Store *s, const GcOptions *options, GcReport *ret, Err **err) _warn_unused_;
 void gc_report_done(GcReport *r);
 typedef struct StoreUsage {

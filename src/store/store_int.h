@@ -25,6 +25,5 @@ BlobPath blob_path(const Digest *d);
 
 /* index.json as it is; an absent one is empty. */
 int names_read(Store *s, ImageIndex *ret, Err **err) _warn_unused_;
-/* Full reference of an entry (borrowed from its annotations), or NULL. */
 /* Takes every entry without a name out of index.json; dry_run only counts them. */
 int names_forget_untagged(Store *s, bool dry_run, uint64_t *ret_count, Err **err) _warn_unused_;

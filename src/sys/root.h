@@ -18,8 +18,5 @@ int root_open_path(int root_fd, const char *path, bool nofollow, int *ret_fd, Er
 /* The parent directory (links in it followed inside the root) and the last name (owned). */
 int root_open_parent(int root_fd, const char *path, int *ret_fd, char **ret_name, Err **err)
 	_warn_unused_;
-/* mkdir -p inside the root; the directories it makes get mode, uid and gid. */
-int root_mkdir_p(int root_fd, const char *path, unsigned mode, uid_t uid, gid_t gid, Err **err)
-	_warn_unused_;
 /* For tests: makes every later call use the fallback. */
 void root_disable_openat2(void);

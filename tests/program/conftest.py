@@ -102,7 +102,7 @@ def broken(tmp_path, monkeypatch):
         faults = [f"--inject={call}:{how}" for call, how in zip(pairs[::2], pairs[1::2])]
         wrapper = tmp_path / "broken-cruet"
         wrapper.write_text("#!/bin/sh\nexec " + shlex.join(
-            ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", f"--trace={','.join(pairs[::2])}", *faults, str(real)]) + ' "$@"\n')
+            ["strace", "-D", "-f", "-E", "ASAN_OPTIONS=detect_leaks=0", "-qq", "--seccomp-bpf", "-o", "/dev/null", f"--trace={','.join(pairs[::2])}", *faults, str(real)]) + ' "$@"\n')
         wrapper.chmod(0o755)
         monkeypatch.setattr(sys.modules[__name__], "CRUET", str(wrapper) if pairs else real)
 

@@ -120,6 +120,18 @@ def test_closed_stdout_is_an_error(cruet):
     assert done.returncode in (1, 13) and b"standard output" in done.stderr
 
 
+def test_what_is_told_is_not_written_into_the_store(cruet, tmp_path):
+    """Whoever closes standard output and error: the next files that are opened must not become them."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nENV a=b\n")
+    for closed in (">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
+        cruet.run("gc")
+        subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", CRUET, "build", "-t", "x", "--progress", "plain", tmp_path], env=cruet.env, check=False)
+        cruet.run("rmi", "x")
+    cruet.sound()
+    told = [p for p in cruet.root.rglob("*") if p.is_file() and (b"exporting" in p.read_bytes() or b"DONE" in p.read_bytes())]
+    assert told == []
+
+
 @pytest.fixture
 def shell(based, tmp_path):
     """An interactive bash that knows the completion; complete() types, presses Tab and returns the line."""

@@ -1,4 +1,5 @@
 """Builds that are killed, machines that are full: the store stays sound and the next build gives the same image."""
+import os
 import random
 import signal
 import subprocess
@@ -120,3 +121,41 @@ def test_names_outlast_the_power(based, broken):
     assert (based.root / "index.json").read_bytes() == before
     based.run("tag", "base", "other")
     based.sound()
+
+
+@root
+def test_trees_outlast_the_power(based):
+    """A tree that was there before the machine started is looked at once; files that came to be empty are unpacked anew."""
+    based.build('FROM base\nCOPY data /data\nRUN ["/bin/sh", "-c", "cp /data /copy"]\n', files={"data": "12345"})
+    read = ["run", "--rm", "test", "cat", "/data", "/copy"]
+    assert based.run(*read).out == "1234512345"
+    trees = {p.parent: p for p in based.root.glob("trees/*/[dc][ao]*")}
+    assert len(trees) == 2
+    spared = {p: p.stat().st_ino for p in based.root.glob("trees/*") if p not in trees}
+    for path in trees.values():
+        os.truncate(path, 0)
+    time.sleep(2.1)
+    up = float(open("/proc/uptime", encoding="ascii").read().split()[0])
+    started = ["unshare", "--time", "--boottime", str(1 - int(up)), conftest.CRUET]
+    for _ in range(2):
+        done = subprocess.run([*started, *read], env=based.env, capture_output=True, check=False)
+        assert done.stdout == b"1234512345", done.stderr
+    assert {p: p.stat().st_ino for p in spared} == spared
+    assert list(based.root.glob("tmp/*")) == []
+    based.sound()
+
+
+@pytest.mark.parametrize("keep", [0, 0.5])
+def test_building_again_mends_what_the_power_cut_off(cruet, keep):
+    files = {f"{n}": os.urandom(5000) for n in "abc"}
+    cruet.env["SOURCE_DATE_EPOCH"] = "1600000000"
+    text = "FROM scratch AS x\nCOPY a /a\nFROM scratch\nCOPY b /b\nCOPY --from=x /a /x\nCOPY c /c\n"
+    cruet.build(text, files=files)
+    digest = cruet.digest("test")
+    for path in cruet.root.rglob("*"):
+        if path.is_file() and path.name != "index.json":
+            os.truncate(path, int(path.stat().st_size * keep))
+    cruet.build(text, files=files)
+    assert cruet.digest("test") == digest
+    cruet.sound()
+    cruet.run("export", "-o", "/dev/null", "test")

@@ -534,6 +534,17 @@ def test_what_a_disk_does_not_take_is_not_acknowledged(broken, serve, call):
         assert repo.server.get(f"/v2/team/app/blobs/{digest(b'x' * 1000)}").status == 404
 
 
+def test_what_the_power_cut_off_before_it_was_acknowledged(cruet, serve):
+    repo = Repo(serve(), "team/app")
+    repo.image()
+    [kept] = cruet.root.glob("registry/kept/*")
+    before = kept.read_bytes()
+    os.truncate(kept, 0)
+    cruet.run("gc")
+    assert repo.image()[1].status == 201
+    assert kept.read_bytes() == before
+
+
 @pytest.mark.slow
 def test_killed_during_pushes(cruet):
     """A server that is killed at any moment leaves a sound store and nothing wrong in it."""

@@ -229,72 +229,6 @@ static void parents(void **state _unused_)
 	}
 }
 
-static void making(void **state _unused_)
-{
-	static const struct {
-		const char *path, *made; /* in root; NULL: an error */
-		const char *words;
-	} cases[] = {
-		{"a/b/c", "a/b/c", NULL},
-		{"/a/./b//d/", "a/b/d", NULL},
-		{"../../e", "e", NULL},
-		{"dirlink/f", "dir/f", NULL},
-		{"dir/climb/g", "etc/g", NULL},
-		{"dir/up/h/../i", "i", NULL},
-		{"dir", "dir", NULL},
-		{"/", "", NULL},
-		{"file", NULL, "create the directory 'file': Not a directory"},
-		{"file/x", NULL, "create the directory 'file/x': Not a directory"},
-		{"out/x", NULL, "create the directory 'out/x'"},
-		{"dangling", NULL, "create the directory 'dangling'"},
-		{"self", NULL, "create the directory 'self'"},
-	};
-	size_t files = open_files();
-	uid_t uid = geteuid() == 0 ? 5 : geteuid();
-	gid_t gid = geteuid() == 0 ? 6 : getegid();
-	umask(077);
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		int fd = -1;
-		if (!cases[i].made) {
-			fails(ERR_SYS, cases[i].words,
-				root_mkdir_p(root, cases[i].path, 0751, uid, gid, err));
-			continue;
-		}
-		ok(root_mkdir_p(root, cases[i].path, 0751, uid, gid, err));
-		ok(root_open(root, cases[i].made, O_RDONLY | O_DIRECTORY, 0, &fd, err));
-		close(fd);
-	}
-	assert_int_equal(open_files(), files);
-	struct stat st;
-	static const char *const made[] = {
-		"root/a", "root/a/b", "root/a/b/c", "root/a/b/d", "root/dir/f", "root/h"};
-	for (size_t i = 0; i < ARRAY_SIZE(made); i++) {
-		assert_int_equal(lstat(made[i], &st), 0);
-		assert_int_equal(st.st_mode & 07777, 0751); /* whatever the umask is */
-		assert_true(st.st_uid == uid && st.st_gid == gid);
-	}
-	assert_int_equal(stat("root/dir", &st), 0); /* what was there is as it was */
-	assert_true((st.st_mode & 07777) == 0755 && st.st_uid == geteuid());
-	assert_text(names_in("outside"), "secret");
-}
-
-/* A parent that gives its group away does not decide: the caller said which. */
-static void making_in_setgid(void **state _unused_)
-{
-	struct stat st;
-	if (geteuid() != 0) {
-		print_message("skipped: needs root to give a directory away\n");
-		skip();
-	}
-	assert_int_equal(chown("root/dir", 5, 6), 0);
-	assert_int_equal(chmod("root/dir", 02777), 0);
-	ok(root_mkdir_p(root, "dir/x/y", 0755, 0, 0, err));
-	assert_int_equal(lstat("root/dir/x/y", &st), 0);
-	assert_true(st.st_uid == 0 && st.st_gid == 0 && (st.st_mode & 07777) == 0755);
-	assert_int_equal(lstat("root/dir/x", &st), 0);
-	assert_true(st.st_uid == 0 && st.st_gid == 0 && (st.st_mode & 07777) == 0755);
-}
-
 static bool stop;
 
 static void *swap(void *unused _unused_)
@@ -355,15 +289,11 @@ int main(void)
 		KERNEL(resolution),
 		KERNEL(opening),
 		KERNEL(parents),
-		KERNEL(making),
-		KERNEL(making_in_setgid),
 		KERNEL(race),
 		/* from here on there is no way back */
 		WALK(resolution),
 		WALK(opening),
 		WALK(parents),
-		WALK(making),
-		WALK(making_in_setgid),
 		WALK(race),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
