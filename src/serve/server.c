@@ -183,6 +183,8 @@ static int run(Serve *v, Err **err)
 	_cleanup_free_ char *address = NULL;
 	_cleanup_close_ int fd = -1;
 	int r = listen_on(o->host, o->port, &fd, &address, err);
+	if (r == 0 && o->mirror && strcmp(o->mirror->host, address) == 0)
+		r = err_set(err, ERR_USAGE, "--mirror '%s' is this server itself", address);
 	if (r == 0)
 		r = start(v, fd, &daemon, err);
 	if (r < 0)
