@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -203,6 +204,13 @@ static int run(Serve *v, Err **err)
 	return 0;
 }
 
+/* A thread a connection would keep what its largest document took: large pieces go back to the system at once. */
+static void bound_heaps(void)
+{
+	(void)mallopt(M_ARENA_MAX, 4);
+	(void)mallopt(M_MMAP_THRESHOLD, SERVE_SMALL);
+}
+
 /* Each connection has a socket and an open blob. */
 static void raise_files(void)
 {
@@ -227,6 +235,7 @@ int serve_run(Store *s, const ServeOptions *o, Err **err)
 		r = store_kept_prepare(s, err);
 	if (r == 0) {
 		raise_files();
+		bound_heaps();
 		store_rest(s);
 		v.metrics.began = (int64_t)time(NULL);
 		v.catalog = catalog_new(s);

@@ -704,7 +704,7 @@ def test_slow_readers_of_large_manifests_and_lists(server):
         for one in waiting:
             one.close()
     if "asan" not in conftest.CRUET:
-        assert server.memory() < 100
+        assert server.memory() < 64
     in_time(lambda: server.get(f"/v2/team/app/{path}").status == 200)
 
 
