@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -183,6 +184,8 @@ static int run(Serve *v, Err **err)
 	_cleanup_free_ char *address = NULL;
 	_cleanup_close_ int fd = -1;
 	int r = listen_on(o->host, o->port, &fd, &address, err);
+	if (r == 0 && o->mirror && strcmp(o->mirror->host, address) == 0)
+		r = err_set(err, ERR_USAGE, "--mirror '%s' is this server itself", address);
 	if (r == 0)
 		r = start(v, fd, &daemon, err);
 	if (r < 0)
@@ -199,6 +202,13 @@ static int run(Serve *v, Err **err)
 	cancel_request(); /* what still comes from upstream */
 	mhd.stop_daemon(daemon);
 	return 0;
+}
+
+/* A thread a connection would keep what its largest document took: large pieces go back to the system at once. */
+static void bound_heaps(void)
+{
+	(void)mallopt(M_ARENA_MAX, 4);
+	(void)mallopt(M_MMAP_THRESHOLD, SERVE_SMALL);
 }
 
 /* Each connection has a socket and an open blob. */
@@ -225,6 +235,7 @@ int serve_run(Store *s, const ServeOptions *o, Err **err)
 		r = store_kept_prepare(s, err);
 	if (r == 0) {
 		raise_files();
+		bound_heaps();
 		store_rest(s);
 		v.metrics.began = (int64_t)time(NULL);
 		v.catalog = catalog_new(s);

@@ -68,13 +68,14 @@ int upstream_open(const char *host, Upstream **ret, Err **err)
 {
 	_cleanup_free_ char *probe = xasprintf("%s/probe", host);
 	Reference ref = {0};
-	int r = reference_parse(str_of(probe), &ref, err);
-	if (r < 0)
-		return r;
-	bool is_host = strcmp(ref.host, host) == 0;
+	int r = reference_parse(str_of(probe), &ref, NULL);
+	bool is_host = r == 0 && strcmp(ref.host, host) == 0;
 	reference_done(&ref);
-	if (!is_host)
-		return err_set(err, ERR_USAGE, "--mirror '%s' is no registry's host", host);
+	if (!is_host) {
+		r = err_set(err, ERR_USAGE, "--mirror '%s' is no registry's host", host);
+		err_hint(err, "write it as image names do: docker.io, or HOST:PORT");
+		return r;
+	}
 	RegistryUpstream *u = xnew(RegistryUpstream);
 	u->host = xstrdup(host);
 	u->upstream = (Upstream){u->host, u, get_manifest, blob_size, get_blob};

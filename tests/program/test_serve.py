@@ -627,7 +627,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(serve):
     assert s.get(where)["Range"] == "0-2"
 
 
-def drip(server, head, piece, wait=15):
+def drip(server, head, piece, wait=60):
     """Sends the head, then the piece again and again; true if the server ends it."""
     host, port = server.host.split(":")
     with socket.create_connection((host, int(port))) as s:
@@ -667,7 +667,7 @@ def test_an_answer_that_is_hardly_read(cruet, serve):
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect((host, int(port)))
         slow.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        end, values = time.monotonic() + 20, {}
+        end, values = time.monotonic() + 60, {}
         while time.monotonic() < end and values.get("cruet_http_connections") != "1":
             slow.recv(20)
             time.sleep(0.2)
@@ -726,7 +726,7 @@ def test_slow_readers_of_large_manifests_and_lists(server):
         for one in waiting:
             one.close()
     if "asan" not in conftest.CRUET:
-        assert server.memory() < 100
+        assert server.memory() < 64
     in_time(lambda: server.get(f"/v2/team/app/{path}").status == 200)
 
 

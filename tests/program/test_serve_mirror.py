@@ -2,6 +2,7 @@
 import base64
 import http.client
 import json
+import socket
 import threading
 
 import pytest
@@ -56,6 +57,19 @@ def pull(server, image, reference):
 def names(cruet):
     found = json.loads((cruet.root / "index.json").read_text())["manifests"]
     return {d["annotations"]["org.opencontainers.image.ref.name"]: d["digest"] for d in found}
+
+
+@pytest.mark.parametrize("host", ["https://docker.io", "docker.io/library", "", "UPPER CASE", "x"])
+def test_what_is_no_host(cruet, host):
+    error = cruet.fails(2, "serve", "--listen", "127.0.0.1:0", "--mirror", host)
+    assert f"--mirror '{host}'" in error and "docker.io" in error
+
+
+def test_a_mirror_of_itself(cruet):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{s.getsockname()[1]}"
+    assert "itself" in cruet.fails(2, "serve", "--listen", address, "--mirror", address)
 
 
 def test_an_image_is_handed_on_and_kept(cruet, upstream, mirror):
