@@ -172,9 +172,14 @@ int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what
 	_cleanup_free_ char *words = answer_words(answer);
 	_cleanup_free_ char *left = rate_limit_text(answer);
 	ErrCode code = code_of_status(answer->status);
-	err_set(err, code, "%s: '%s' answers %ld%s%s", what, e->host, answer->status,
-		words ? ": " : "", words ? words : "");
-	if (answer->status == 401 || answer->status == 403)
+	const char *elsewhere = answer->elsewhere;
+	err_set(err, code, "%s: '%s'%s%s%s answers %ld%s%s", what, elsewhere ? elsewhere : e->host,
+		elsewhere ? ", where '" : "", elsewhere ? e->host : "",
+		elsewhere ? "' sends us," : "", answer->status, words ? ": " : "",
+		words ? words : "");
+	if (elsewhere && answer->status >= 400 && answer->status < 500)
+		err_hint(err, "what the registry gives us to go there may have expired: try again");
+	else if (answer->status == 401 || answer->status == 403)
 		err_hint(err, "'cruet login %s'; or the account may not do this", e->host);
 	else if (answer->status == 400 && e->scheme == SCHEME_HTTP)
 		err_hint(err, PERHAPS_TLS);
@@ -451,6 +456,7 @@ static int attempt_loop(Attempt *a, HttpResponse *ret, Err **err)
 			r = 0;
 		}
 		if (r == 0 && next == DONE) {
+			ret->elsewhere = a->moved ? url_host(a->url) : NULL;
 			show_warnings(a->repository->registry, a->endpoint->host, ret);
 			return 0;
 		}

@@ -604,6 +604,7 @@ void http_response_done(HttpResponse *r)
 {
 	strvec_done(&r->headers);
 	buf_done(&r->body);
+	free(r->elsewhere);
 }
 
 const char *http_header(const HttpResponse *r, const char *name)

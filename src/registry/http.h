@@ -49,6 +49,7 @@ typedef struct HttpResponse {
 	Buf body;
 	uint64_t received; /* bytes of the body */
 	AddressKind peer;  /* whom we are connected to; ADDRESS_PUBLIC when there are proxies */
+	char *elsewhere; /* the host, when it is another than the one that was asked; the caller's to set */
 } HttpResponse;
 
 /* 0 also for statuses that mean failure. ERR_NET (errnum = HttpFault), ERR_TIMEOUT, ERR_CANCELLED, ERR_LIMIT

@@ -129,6 +129,18 @@ def test_what_will_not_pass_is_not_tried_again(cruet, registry, step, status, co
     assert len(registry.asked("GET", step)) == 1 and len(errors(told)) == 1 and "hint: " in told
 
 
+def test_who_failed_is_told(cruet, registry, other):
+    """The registry sends us to where its blobs are, which wants nothing of us."""
+    image = Image(3000)
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    registry.fault("GET", layer, times=None, status=307, headers=[("Location", f"http://{other.host}/cdn?X-Signature=secret")])
+    other.fault("GET", "/cdn", times=None, status=403)
+    told = cruet.fails(12, "pull", "-q", name)
+    assert f"'{other.host}', where '{registry.host}' sends us, answers 403" in told
+    assert "login" not in told and "expired" in told and "secret" not in told
+
+
 def test_retry_after(cruet, registry):
     """In seconds and as a date, for manifests, blobs and uploads."""
     image = Image(3000)
