@@ -44,7 +44,8 @@ void response_text(Response *r, unsigned status, const char *type, char *body)
 	response_header(r, "Content-Type", "%s", type);
 }
 
-static void error_of(Response *r, unsigned status, const char *code, const char *fmt, va_list ap)
+static _printf_(4, 0) void error_of(
+	Response *r, unsigned status, const char *code, const char *fmt, va_list ap)
 {
 	char *message = NULL;
 	if (vasprintf(&message, fmt, ap) < 0)
