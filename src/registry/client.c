@@ -11,6 +11,7 @@
 #define ABSENT_SECONDS 300 /* for so long a mirror is passed over; a server lives longer */
 #define MAX_REDIRECTS  5
 #define PATIENCE       10   /* times the usual silence of a server that has work to do */
+#define BRIEF          2    /* seconds that are enough for what matters little */
 #define MAX_WARNING    4096 /* bytes of a Warning header that are shown */
 #define MAX_WORDS      300  /* bytes of each thing that a server says of a failure */
 #define TRY_AGAIN      "try again later: what was transferred is kept"
@@ -337,8 +338,10 @@ static int perform(Attempt *a, HttpResponse *ret, Err **err)
 		.headers = &headers,
 		.ca_pem = e->ca_pem,
 		.insecure = e->insecure,
-		.connect_seconds = e->connect_seconds,
-		.stall_seconds = c->patient ? stall * PATIENCE : stall,
+		.connect_seconds = c->brief ? BRIEF : e->connect_seconds,
+		.stall_seconds = c->brief ? BRIEF
+			: c->patient      ? stall * PATIENCE
+					  : stall,
 		.body = c->body,
 		.upload_size = c->upload_size,
 		.sink = c->sink,
@@ -415,7 +418,7 @@ static int handle_answer(Attempt *a, HttpResponse *answer, Next *ret, Err **err)
 	__atomic_store_n(&host->known, true, __ATOMIC_RELAXED);
 	if (status >= 300 && status < 400 && status != 304 && reading)
 		return follow(a, answer, err);
-	if (status == 401 && !a->moved && a->refusals++ < 2) {
+	if (status == 401 && !a->moved && !a->call->brief && a->refusals++ < 2) {
 		char *fresh = NULL;
 		int r = auth_answer(a->repository->registry->auth, a->endpoint, a->url, a->scopes,
 			answer, a->authorization, &fresh, err);
@@ -442,7 +445,7 @@ static int attempt_loop(Attempt *a, HttpResponse *ret, Err **err)
 	for (;;) {
 		_cleanup_err_ Err *e = NULL;
 		Next next = AGAIN;
-		int r = backoff_wait(host->backoff, err);
+		int r = a->call->brief ? 0 : backoff_wait(host->backoff, err);
 		if (r < 0)
 			return r;
 		r = perform(a, ret, &e);
