@@ -205,33 +205,40 @@ bool endpoint_is_absent(Repository *p, const Endpoint *e)
 			__ATOMIC_RELAXED) > time_now();
 }
 
-static const Endpoint *first_source(Repository *p, const Endpoint *after)
+static const Endpoint *first_source(Repository *p, unsigned can, const Endpoint *after)
 {
 	const Endpoint *found = NULL;
 	vec_foreach (&p->endpoints, e)
-		if (!found && e > after && (e->can & ENDPOINT_PULL) && !endpoint_is_absent(p, e))
+		if (!found && e > after && (e->can & can) == can && !endpoint_is_absent(p, e))
 			found = e;
 	return found;
 }
 
 const char *repository_source(Repository *p)
 {
-	const Endpoint *e = first_source(p, NULL);
+	const Endpoint *e = first_source(p, ENDPOINT_PULL, NULL);
 	return e ? e->address : NULL;
 }
 
-bool repository_leave_source(Repository *p, const char *source)
+bool endpoint_leave(Repository *p, unsigned can, const Endpoint *e)
 {
-	const Endpoint *e = first_source(p, NULL);
-	if (!e || !cstr_eq(e->address, source))
-		return e != NULL; /* somebody else has left it */
-	if (!e->mirror || !first_source(p, e))
+	if (endpoint_is_absent(p, e))
+		return true; /* somebody else has left it */
+	if (!e->mirror || !first_source(p, can, e))
 		return false;
 	__atomic_store_n(&host_state(p->registry, e->address)->absent_until,
 		time_now() + ABSENT_SECONDS, __ATOMIC_RELAXED);
 	progress_warn(p->registry->progress, NULL, 0,
 		"the mirror '%s' is not asked any more: what came was wrong", e->host);
 	return true;
+}
+
+bool repository_leave_source(Repository *p, const char *source)
+{
+	const Endpoint *e = first_source(p, ENDPOINT_PULL, NULL);
+	if (!e || !cstr_eq(e->address, source))
+		return e != NULL; /* somebody else has left it */
+	return endpoint_leave(p, ENDPOINT_PULL, e);
 }
 
 bool fault_is_final(const Err *err)

@@ -62,6 +62,8 @@ int endpoint_call(Repository *p, const Endpoint *e, const Call *call, HttpRespon
 	char **ret_url, Err **err) _warn_unused_;
 /* A mirror to be passed over. */
 bool endpoint_is_absent(Repository *p, const Endpoint *e);
+/* Passes a mirror over from now on, because what it sent was wrong, and tells it; false when nobody else `can`. */
+bool endpoint_leave(Repository *p, unsigned can, const Endpoint *e);
 /* "CODE: message" of the first error in the body (distribution-spec, error codes), what else says why in the JSON of token
  * servers, the first line of a plain text, the title of a page; or NULL. Owned. */
 char *answer_words(const HttpResponse *answer);
