@@ -103,11 +103,12 @@ static int copy_one(CopyRun *run, const char *from, const char *to, Err **err)
 	int r = pull ? pull_one(run, from, to, &d, err)
 		     : image_copy(&run->target_context, run->source, from, run->target, to,
 			       &run->options, &d, err);
-	if (r == 0) {
+	bool tagged = !(run->options.referrers && is_referrers_tag(to) && cstr_eq(from, to));
+	if (r == 0 && tagged)
 		progress_result(run->source_context.progress, "%s %s",
 			to ? to : digest_str(&d.digest).s, digest_str(&d.digest).s);
+	if (r == 0)
 		run->digest = d.digest;
-	}
 	descriptor_done(&d);
 	return r;
 }
@@ -128,6 +129,7 @@ static int copy_all(CopyRun *run, Err **err)
 	_cleanup_strvec_ StrVec tags = {0};
 	int r = transport_tags(run->source, &tags, err);
 	strvec_sort_unique(&tags);
+	run->options.tags = &tags;
 	for (size_t i = 0; r == 0 && i < tags.len; i++) {
 		_cleanup_free_ char *tag = tag_of(tags.items[i]);
 		ERR_SCOPE(err, "Tag '%s'", tags.items[i]);

@@ -17,8 +17,8 @@ typedef struct Copy {
 	Transport *store; /* holds recompressed layers; NULL while there are none */
 	Map seen;         /* hex digests of manifests and blobs that are there */
 	Map made;         /* hex digests of blobs that come out of the store */
-	StrVec tags;      /* of the source, for cosign's */
-	bool tags_known;
+	StrVec own_tags;  /* when nobody has said the source's */
+	const StrVec *tags;
 } Copy;
 
 /* ---- blobs ---- */
@@ -201,15 +201,16 @@ static int copy_cosign(Copy *c, const Digest *subject, unsigned depth, Err **err
 {
 	static const char *const endings[] = {"sig", "att", "sbom"};
 	int r = 0;
-	if (!c->tags_known)
-		r = transport_tags(c->source, &c->tags, err);
-	c->tags_known = true;
+	if (!c->tags)
+		r = transport_tags(c->source, &c->own_tags, err);
+	if (!c->tags)
+		c->tags = &c->own_tags;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(endings); i++) {
 		_cleanup_buf_ Buf bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
 		_cleanup_(descriptor_done) Descriptor d = {0};
 		_cleanup_free_ char *tag =
 			xasprintf("sha256-%s.%s", digest_hex(subject).s, endings[i]);
-		if (!strvec_has(&c->tags, tag))
+		if (!strvec_has(c->tags, tag))
 			continue;
 		r = transport_manifest(c->source, tag, &d, &bytes, err);
 		if (r == 0)
@@ -285,6 +286,13 @@ static int select_platform(Copy *c, Descriptor *d, Buf *bytes, Err **err)
 	return transport_manifest(c->source, text.s, d, bytes, err);
 }
 
+bool is_referrers_tag(const char *tag)
+{
+	Digest subject;
+	return tag && cstr_starts(tag, "sha256-") &&
+		digest_parse_hex(str_of(tag + strlen("sha256-")), &subject);
+}
+
 int image_copy(const TransportContext *context, Transport *source, const char *from,
 	Transport *target, const char *to, const CopyOptions *options, Descriptor *ret, Err **err)
 {
@@ -292,6 +300,7 @@ int image_copy(const TransportContext *context, Transport *source, const char *f
 		.source = source,
 		.target = target,
 		.options = options,
+		.tags = options->tags,
 		.seen = MAP_INIT(NULL),
 		.made = MAP_INIT(NULL)};
 	_cleanup_buf_ Buf bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
@@ -301,7 +310,10 @@ int image_copy(const TransportContext *context, Transport *source, const char *f
 		r = select_platform(&c, &d, &bytes, err);
 	if (r == 0 && options->recompress)
 		r = transport_open(context, "recompressed", TRANSPORT_SOURCE, &c.store, err);
-	if (r == 0) {
+	if (r == 0 && options->referrers && is_referrers_tag(from) && cstr_eq(from, to) &&
+		media_type_is_index(d.media_type)) {
+		r = copy_members(&c, &d, &bytes, 0, err);
+	} else if (r == 0) {
 		DigestStr digest = digest_str(&d.digest);
 		const char *name = to || options->part ? to : digest.s;
 		r = copy_tree(&c, &d, &bytes, name, 0, err);
@@ -309,7 +321,7 @@ int image_copy(const TransportContext *context, Transport *source, const char *f
 	transport_free(c.store);
 	map_done(&c.seen);
 	map_done(&c.made);
-	strvec_done(&c.tags);
+	strvec_done(&c.own_tags);
 	if (r < 0)
 		descriptor_done(&d);
 	else

@@ -11,6 +11,7 @@
 #define ABSENT_SECONDS 300 /* for so long a mirror is passed over; a server lives longer */
 #define MAX_REDIRECTS  5
 #define PATIENCE       10   /* times the usual silence of a server that has work to do */
+#define BRIEF          2    /* seconds that are enough for what matters little */
 #define MAX_WARNING    4096 /* bytes of a Warning header that are shown */
 #define MAX_WORDS      300  /* bytes of each thing that a server says of a failure */
 #define TRY_AGAIN      "try again later: what was transferred is kept"
@@ -204,33 +205,40 @@ bool endpoint_is_absent(Repository *p, const Endpoint *e)
 			__ATOMIC_RELAXED) > time_now();
 }
 
-static const Endpoint *first_source(Repository *p, const Endpoint *after)
+static const Endpoint *first_source(Repository *p, unsigned can, const Endpoint *after)
 {
 	const Endpoint *found = NULL;
 	vec_foreach (&p->endpoints, e)
-		if (!found && e > after && (e->can & ENDPOINT_PULL) && !endpoint_is_absent(p, e))
+		if (!found && e > after && (e->can & can) == can && !endpoint_is_absent(p, e))
 			found = e;
 	return found;
 }
 
 const char *repository_source(Repository *p)
 {
-	const Endpoint *e = first_source(p, NULL);
+	const Endpoint *e = first_source(p, ENDPOINT_PULL, NULL);
 	return e ? e->address : NULL;
 }
 
-bool repository_leave_source(Repository *p, const char *source)
+bool endpoint_leave(Repository *p, unsigned can, const Endpoint *e)
 {
-	const Endpoint *e = first_source(p, NULL);
-	if (!e || !cstr_eq(e->address, source))
-		return e != NULL; /* somebody else has left it */
-	if (!e->mirror || !first_source(p, e))
+	if (endpoint_is_absent(p, e))
+		return true; /* somebody else has left it */
+	if (!e->mirror || !first_source(p, can, e))
 		return false;
 	__atomic_store_n(&host_state(p->registry, e->address)->absent_until,
 		time_now() + ABSENT_SECONDS, __ATOMIC_RELAXED);
 	progress_warn(p->registry->progress, NULL, 0,
 		"the mirror '%s' is not asked any more: what came was wrong", e->host);
 	return true;
+}
+
+bool repository_leave_source(Repository *p, const char *source)
+{
+	const Endpoint *e = first_source(p, ENDPOINT_PULL, NULL);
+	if (!e || !cstr_eq(e->address, source))
+		return e != NULL; /* somebody else has left it */
+	return endpoint_leave(p, ENDPOINT_PULL, e);
 }
 
 bool fault_is_final(const Err *err)
@@ -337,8 +345,10 @@ static int perform(Attempt *a, HttpResponse *ret, Err **err)
 		.headers = &headers,
 		.ca_pem = e->ca_pem,
 		.insecure = e->insecure,
-		.connect_seconds = e->connect_seconds,
-		.stall_seconds = c->patient ? stall * PATIENCE : stall,
+		.connect_seconds = c->brief ? BRIEF : e->connect_seconds,
+		.stall_seconds = c->brief ? BRIEF
+			: c->patient      ? stall * PATIENCE
+					  : stall,
 		.body = c->body,
 		.upload_size = c->upload_size,
 		.sink = c->sink,
@@ -415,7 +425,7 @@ static int handle_answer(Attempt *a, HttpResponse *answer, Next *ret, Err **err)
 	__atomic_store_n(&host->known, true, __ATOMIC_RELAXED);
 	if (status >= 300 && status < 400 && status != 304 && reading)
 		return follow(a, answer, err);
-	if (status == 401 && !a->moved && a->refusals++ < 2) {
+	if (status == 401 && !a->moved && !a->call->brief && a->refusals++ < 2) {
 		char *fresh = NULL;
 		int r = auth_answer(a->repository->registry->auth, a->endpoint, a->url, a->scopes,
 			answer, a->authorization, &fresh, err);
@@ -442,7 +452,7 @@ static int attempt_loop(Attempt *a, HttpResponse *ret, Err **err)
 	for (;;) {
 		_cleanup_err_ Err *e = NULL;
 		Next next = AGAIN;
-		int r = backoff_wait(host->backoff, err);
+		int r = a->call->brief ? 0 : backoff_wait(host->backoff, err);
 		if (r < 0)
 			return r;
 		r = perform(a, ret, &e);

@@ -167,9 +167,19 @@ int repository_manifest(
 		call.method = "GET";
 		ret_bytes = &own;
 	}
-	r = repository_call(p, can, &call, what, &answer, NULL, NULL, err);
-	strvec_done(&headers);
-	return r < 0 ? r : read_manifest(&answer, target, ret, ret_bytes, err);
+	for (;;) {
+		_cleanup_err_ Err *why = NULL;
+		const Endpoint *from = NULL;
+		r = repository_call(p, can, &call, what, &answer, &from, NULL, &why);
+		if (r == 0)
+			r = read_manifest(&answer, target, ret, ret_bytes, &why);
+		bool wrong = from && (r == -ERR_DIGEST || r == -ERR_CORRUPT);
+		if (!wrong || !endpoint_leave(p, can, from)) {
+			strvec_done(&headers);
+			return err_move(err, &why);
+		}
+		http_response_done(&answer);
+	}
 }
 
 int repository_manifest_put(

@@ -15,6 +15,7 @@ typedef struct HostState {
 	bool plain;           /* SCHEME_HTTPS_OR_HTTP: it turned out to speak no TLS */
 	bool known;           /* … one of the two worked */
 	bool inside;          /* it has an address of a private network */
+	uint64_t chunk;       /* the longest body of an upload that passes; 0: any */
 	int64_t absent_until; /* a mirror that did not answer when it was first asked */
 } HostState;
 
@@ -52,6 +53,7 @@ typedef struct Call {
 	size_t max_body;
 	bool patient; /* the server may have to work a while before it answers */
 	bool once;    /* a failure is the caller's: nothing is repeated but what a 401 asks for */
+	bool brief;   /* an answer matters little: no pause before it, no long wait for it */
 } Call;
 
 /* The last answer, whatever its status says; redirects of GET and HEAD are followed, 401 is answered, what may pass is
@@ -60,6 +62,8 @@ int endpoint_call(Repository *p, const Endpoint *e, const Call *call, HttpRespon
 	char **ret_url, Err **err) _warn_unused_;
 /* A mirror to be passed over. */
 bool endpoint_is_absent(Repository *p, const Endpoint *e);
+/* Passes a mirror over from now on, because what it sent was wrong, and tells it; false when nobody else `can`. */
+bool endpoint_leave(Repository *p, unsigned can, const Endpoint *e);
 /* "CODE: message" of the first error in the body (distribution-spec, error codes), what else says why in the JSON of token
  * servers, the first line of a plain text, the title of a page; or NULL. Owned. */
 char *answer_words(const HttpResponse *answer);

@@ -75,6 +75,8 @@ class FaultRegistry:
         self.token = "secret-token"
         self.ranges = True
         self.mounts = False
+        self.longest = None  # bytes of a request's body that pass; more: 413 at once, as what stands before a registry does
+        self.least = None  # bytes of a chunk (OCI-Chunk-Min-Length)
         self.closing = threading.Event()
         outer = self
 
@@ -145,6 +147,12 @@ class FaultRegistry:
         with self.lock:
             self.requests.append(q)
             change = self.pick(q)
+        if self.longest is not None and int(q.headers.get("content-length", 0)) > self.longest:
+            h.close_connection = True
+            self.send(h, q, Answer(413, [("Content-Type", "text/html"), ("Connection", "close")], b"<html><title>413 Too Large</title></html>"))
+            self.read_body(h, q, None)
+            q.sent = 0
+            return
         body = self.read_body(h, q, change.get("take"))
         if change.get("take") is not None:
             self.keep_part(q, body)
@@ -293,6 +301,9 @@ class FaultRegistry:
         upload = self.uploads[what]
         if q.method == "GET":
             return self.upload_state(204, repository, what)
+        if q.method == "DELETE":
+            del self.uploads[what]
+            return Answer(204)
         if int(q.headers.get("content-range", str(len(upload))).split("-")[0]) != len(upload):
             return error(416, "BLOB_UPLOAD_INVALID")
         upload += body
@@ -304,5 +315,6 @@ class FaultRegistry:
         return Answer(201, [("Location", f"/v2/{repository}/blobs/{query['digest']}")])
 
     def upload_state(self, status, repository, what):
+        least = [("OCI-Chunk-Min-Length", str(self.least))] if self.least else []
         return Answer(status, [("Location", f"/v2/{repository}/blobs/uploads/{what}?_state=secret-state"),
-                               ("Range", f"0-{max(len(self.uploads[what]) - 1, 0)}")])
+                               ("Range", f"0-{max(len(self.uploads[what]) - 1, 0)}"), *least])

@@ -157,6 +157,46 @@ def test_referrers_come_along(cruet, source, registry, server, tmp_path, through
     assert digest(index).replace(":", "-") + ".sig" in cruet.run("ls", target.rsplit(":", 1)[0]).out.split()
 
 
+def signature(index, name):
+    return text(image_manifest(b"{}", [], config_type=OCI_EMPTY, artifactType=f"application/x.{name}", subject=descriptor(index, OCI_INDEX)))
+
+
+@pytest.mark.parametrize("through", ["registry", "layout"])
+@pytest.mark.parametrize("api", [True, False])
+def test_the_list_that_a_target_has_is_kept(cruet, source, registry, tmp_path, api, through):
+    """Both have a list of referrers (a tag, where there is no API), with another signature each: then the target has both."""
+    server, name, index, _ = source
+    registry_path = f"{registry.host}/both/{through}{api}".lower()
+    first = f"{registry_path}/first"
+    second = f"{server.host}/both/second" if api else f"{registry_path}/second"
+    cruet.run("copy", "--referrers", f"docker://{name}:1", f"docker://{first}:1")
+    cruet.run("copy", f"docker://{name}:1", f"docker://{second}:1")
+    there = serving.Server(Cruet(tmp_path / "other"))
+    repo = Repo(there, "team/app")
+    for arch in ("amd64", "arm64"):
+        repo.image(files={"etc/arch": arch.encode()})
+    assert repo.manifest(index, "1", OCI_INDEX)[1].status == 201
+    repo.blob(b"{}")
+    repo.manifest(signature(index, "second"))
+    cruet.run("copy", "--referrers", f"docker://{there.host}/team/app:1", f"docker://{second}:1")
+    there.stop()
+    if through == "layout":  # whose list is a tag, too: nothing else says what refers
+        cruet.run("copy", "--all-tags", f"docker://{first}", f"oci:{tmp_path}/l")
+    place = f"docker://{first}" if through == "registry" else f"oci:{tmp_path}/l"
+    done = cruet.run("copy", "--all-tags", "--referrers", place, f"docker://{second}")
+    kinds = sorted(r["artifactType"] for r in cruet.json("referrers", f"docker://{second}:1"))
+    assert kinds == ["application/x.second", "application/x.signature"]
+    tag = digest(index).replace(":", "-")
+    assert (tag in cruet.run("ls", second).out.split()) == (not api) and f"{tag} " not in done.out
+
+
+def test_tags_are_listed_once(cruet, source, registry):
+    server, name, _, _ = source
+    Repo(server, "team/app").image(tag="2", files={"tag": b"2"})
+    trace = cruet.run("--debug=registry", "copy", "-a", "--referrers", f"docker://{name}", f"docker://{registry.host}/listed/once").err
+    assert sum("/tags/list" in line for line in trace.splitlines() if "> GET" in line) == 1
+
+
 def test_recompression(cruet, source, registry, tmp_path):
     _, name, index, manifests = source
     target = f"docker://{registry.host}/zstd/app:1"

@@ -1,6 +1,10 @@
 """push to a registry that others wrote, read back by others."""
+import http.client
+import http.server
 import json
+import random
 import subprocess
+import threading
 import urllib.request
 
 import pytest
@@ -61,6 +65,49 @@ def test_round_trip(based, registry, tmp_path):
     assert based.run("pull", name).out == f"{name} {digest}\n"
     based.run("unpack", name, tmp_path / "after")
     assert trees.directory(tmp_path / "before") == trees.directory(tmp_path / "after")
+
+
+class Bounded(http.server.BaseHTTPRequestHandler):
+    """What stands before a registry and lets no body of more than a MiB through."""
+    protocol_version = "HTTP/1.1"
+    registry = None
+
+    def log_message(self, *args):
+        pass
+
+    def every(self):
+        length = int(self.headers.get("Content-Length", 0))
+        if length > 1 << 20:
+            self.send_error(413)
+            self.close_connection = True
+            while self.rfile.read(65536):
+                pass
+            return
+        behind = http.client.HTTPConnection(self.registry)
+        behind.request(self.command, self.path, self.rfile.read(length) if length else None, dict(self.headers))
+        answer = behind.getresponse()
+        body = answer.read()
+        self.send_response_only(answer.status)
+        for name, value in answer.headers.items():
+            if name != "Transfer-Encoding":
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        behind.close()
+
+    do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = every
+
+
+def test_a_bound_of_bodies_before_the_registry(based, registry):
+    handler = type("Handler", (Bounded,), {"registry": registry.host})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as bounded:
+        threading.Thread(target=bounded.serve_forever, daemon=True).start()
+        name = f"127.0.0.1:{bounded.server_port}/team/bounded:1"
+        based.build("FROM scratch\nCOPY noise /\n", tag=name, files={"noise": random.Random(1).randbytes(10 << 20)})
+        trace = based.run("--debug=registry", "push", name).err
+        bounded.shutdown()
+    assert trace.count("> PATCH") - trace.count("< 413") >= 10 and "Content-Range: 1048576-2097151" in trace
+    assert inspect(f"{registry.host}/team/bounded:1")["Digest"] == based.digest(name)
 
 
 def test_docker_pulls_what_was_pushed(based, registry, docker):

@@ -522,6 +522,90 @@ def test_a_server_may_work_before_it_closes_an_upload(cruet, registry):
     assert whole(registry, image) and len(registry.asked("PATCH")) == 1 and len(registry.asked("PUT", "/uploads/")) == 2
 
 
+MIB = 1 << 20
+
+
+def chunks(registry):
+    """What came of the requests that were taken, and what was asked in all."""
+    patches = registry.asked("PATCH")
+    return [(q.headers.get("content-range"), q.sent) for q in patches if q.sent], len(patches)
+
+
+def test_where_bodies_have_a_bound_chunks_are_sent(cruet, registry):
+    """413, as nginx says it: 64 MiB, 16, 4, 1."""
+    image = Image(BIG)
+    name = to_push(cruet, registry, image)
+    registry.longest = MIB
+    cruet.run("push", name)
+    sent, asked = chunks(registry)
+    size = len(image.layers[0])
+    assert sent == [(f"{a}-{min(a + MIB, size) - 1}", min(MIB, size - a)) for a in range(0, size, MIB)]
+    assert whole(registry, image) and asked == len(sent) + 2  # the stream, and 4 MiB
+    assert sorted(q.sent for q in registry.asked("PUT", "/uploads/")) == [0, len(image.config)]
+    assert len(registry.asked("POST")) == 2 and not registry.asked("DELETE")
+
+
+def test_what_went_in_one_request_goes_in_chunks(cruet, registry):
+    image = Image(3 * MIB)
+    name = to_push(cruet, registry, image)
+    registry.longest = 2 * MIB
+    cruet.run("push", name)
+    assert whole(registry, image) and [n for _, n in chunks(registry)[0]] == [MIB, MIB, MIB, len(image.layers[0]) - 3 * MIB]
+
+
+def test_chunks_are_as_long_as_the_server_wants_them(cruet, registry):
+    image = Image(BIG)
+    name = to_push(cruet, registry, image)
+    registry.longest, registry.least = 3 * MIB, 2 * MIB
+    cruet.run("push", name)
+    assert whole(registry, image) and [n for _, n in chunks(registry)[0]] == [2 * MIB, 2 * MIB, len(image.layers[0]) - 4 * MIB]
+
+
+def test_chunks_that_cannot_become_smaller(cruet, registry):
+    name = to_push(cruet, registry, Image(BIG))
+    registry.longest = MIB // 2
+    assert "413 Too Large" in cruet.fails(10, "push", name)
+    registry.longest, registry.least = 3 * MIB, 4 * MIB
+    assert "413 Too Large" in cruet.fails(10, "push", name)
+    assert len(registry.asked("PATCH")) == 3 + 2
+
+
+@pytest.mark.parametrize("change", [{"status": 416}, {"take": MIB // 2}, {"status": 503}])
+def test_a_chunk_that_fails_is_sent_from_where_the_server_is(cruet, registry, change):
+    image = Image(BIG)
+    name = to_push(cruet, registry, image)
+    registry.longest = MIB
+    registry.fault("PATCH", "/uploads/", skip=3, **change)
+    cruet.run("push", name)
+    assert whole(registry, image) and len(registry.asked("GET", "/uploads/")) == 1
+    assert sum(n for _, n in chunks(registry)[0]) <= len(image.layers[0]) + MIB and len(registry.asked("POST")) == 2
+
+
+def test_a_server_that_never_has_more(cruet, registry):
+    name = to_push(cruet, registry, Image(BIG))
+    registry.longest = MIB
+    registry.fault("PATCH", "/uploads/", skip=3, times=None, headers=[("Range", "0-1048575")])
+    assert "has no more than before" in cruet.fails(9, "push", name)
+
+
+def test_cuts_at_the_same_place_lead_to_chunks(cruet, registry):
+    """Some that stand between keep all of a request until it is complete, and do not wait for that for ever."""
+    image = Image(BIG)
+    name = to_push(cruet, registry, image)
+    registry.fault("PATCH", "/uploads/", times=2, take=0)
+    cruet.run("push", name)
+    assert whole(registry, image) and [n for _, n in chunks(registry)[0]] == [4 * MIB, len(image.layers[0]) - 4 * MIB]
+
+
+def test_an_upload_that_is_given_up_is_told_to_the_server(cruet, registry):
+    name = to_push(cruet, registry, Image(BIG))
+    registry.fault("PATCH", "/uploads/", times=None, status=403)
+    registry.fault("DELETE", "/uploads/", times=None, status=503, headers=[("Retry-After", "60")])
+    cruet.fails(12, "push", name)
+    given_up, = registry.asked("DELETE")
+    assert given_up.path == registry.asked("PATCH")[-1].path
+
+
 def test_an_interrupted_push_is_finished_by_the_next(cruet, registry, started):
     image = Image(5000, BIG)
     name = to_push(cruet, registry, image)

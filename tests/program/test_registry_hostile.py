@@ -12,7 +12,7 @@ import pytest
 
 import conftest
 import serving
-from conftest import Cruet
+from conftest import Cruet, write
 from fault_registry import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, REPO, Answer, FaultRegistry, Image, config_of, descriptor, digest, text
 
 MEASURE = ("import os,sys\np = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)\n_, s, u = os.wait4(p, 0)\n"
@@ -303,6 +303,29 @@ def test_a_mirror_that_spoils_blobs_is_left(cruet, registry, tmp_path):
     cruet.run("rmi", name)
     cruet.run("gc", "--all")
     assert "sha256" in refused(cruet, (6, 9), "pull", "-q", "--registries-conf", tmp_path / "registries.conf", name)
+    mirror.close()
+
+
+@pytest.mark.parametrize("body", [b"{}", b"no JSON", flipped(GOOD.manifest)], ids=["empty", "text", "flipped"])
+def test_a_mirror_that_spoils_manifests_is_left(cruet, registry, tmp_path, body):
+    """The one that sent it, which is not the first."""
+    empty, mirror = FaultRegistry(), FaultRegistry()
+    conf = tmp_path / "registries.conf"
+    write(conf, f'[[registry]]\nprefix = "example.test"\nlocation = "{registry.host}"\n' + "".join(
+        f'[[registry.mirror]]\nlocation = "{m.host}"\n' for m in (empty, mirror)))
+    registry.add(GOOD)
+    mirror.add(GOOD)
+    mirror.fault("GET", "/manifests/", times=None, body=body)
+    name = f"example.test/{REPO}@{GOOD.digest}"
+    done = measured(cruet, "pull", "--progress", "plain", "--registries-conf", conf, name)
+    assert done.returncode == 0 and done.err.count("what came was wrong") == 1 and len(mirror.asked()) <= 2
+    assert "the mirror '" + mirror.host in done.err
+    sound(cruet)
+    registry.faults = list(mirror.faults)
+    cruet.run("rmi", name)
+    cruet.run("gc", "--all")
+    refused(cruet, (6, 9), "pull", "-q", "--registries-conf", conf, name)
+    empty.close()
     mirror.close()
 
 
