@@ -242,8 +242,6 @@ static int run_stream(void *arg, Err **err _unused_)
 	Stream *s = arg;
 	Fetch *f = s->fetch;
 	bool first = s == &f->streams[0];
-	_cleanup_(cancel_scope_end) CancelScope scope;
-	cancel_scope_begin(&scope, &f->failed);
 	pthread_mutex_lock(&f->mutex);
 	while (s->working || take_work(f, s)) {
 		_cleanup_err_ Err *e = NULL;
@@ -301,6 +299,9 @@ int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, const Span
 	pthread_mutex_init(&f.mutex, NULL);
 	f.streams[0] = (Stream){.writer = {&ops}, .fetch = &f};
 	share_out(&f, missing);
+	/* of all streams: any of them may be the first to end, the one that started another as well */
+	_cleanup_(cancel_scope_end) CancelScope scope;
+	cancel_scope_begin(&scope, &f.failed);
 	(void)run_stream(&f.streams[0], NULL);
 	for (unsigned i = 1; i < MAX_STREAMS; i++) {
 		pthread_mutex_lock(&f.mutex);

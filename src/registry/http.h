@@ -48,7 +48,7 @@ typedef struct HttpResponse {
 	StrVec headers; /* "name=value", names in lower case, in order */
 	Buf body;
 	uint64_t received; /* bytes of the body */
-	AddressKind peer;  /* whom we are connected to; ADDRESS_PUBLIC when there are proxies */
+	AddressKind peer;  /* whom we are connected to; ADDRESS_PUBLIC when that is a proxy */
 	char *elsewhere; /* the host, when it is another than the one that was asked; the caller's to set */
 } HttpResponse;
 

@@ -14,6 +14,7 @@
 #define FILE_MAX     (1u << 20)
 #define REMEMBER_MAX 4096
 #define KEY_SIZE     32
+
 typedef struct Libcrypt {
 	__typeof__(&crypt_r) crypt_r;
 } Libcrypt;

@@ -36,7 +36,6 @@ typedef struct Fetch {
 	Digest digest;
 	uint64_t size;
 	Upload *upload;
-	Job *job;
 	int fd;           /* for the readers */
 	unsigned readers; /* and the job */
 	uint64_t there;   /* bytes in the file */
@@ -475,9 +474,15 @@ static int begin_fetch(
 	f->fd = fd;
 	f->readers = 1;
 	pthread_cond_init(&f->grown, NULL);
-	map_put(&m->fetches, str_of(digest_hex(d).s), f);
 	reap(m);
-	vec_push(&m->jobs, thread_start("mirror", run_fetch, f));
+	Job *job = thread_try("mirror", run_fetch, f); /* its end waits for the lock */
+	if (!job) {
+		upload_end(upload);
+		fetch_unref(f);
+		return err_set(err, ERR_LIMIT, "there are no more threads");
+	}
+	vec_push(&m->jobs, job);
+	map_put(&m->fetches, str_of(digest_hex(d).s), f);
 	*ret = f;
 	return 0;
 }

@@ -62,12 +62,12 @@ typedef struct Request {
 	uint64_t reply_size, reply_budget;
 } Request;
 
-/* Header of the request, or NULL; borrowed. */
 static inline unsigned idle_seconds(const ServeOptions *o)
 {
 	return o->idle_seconds ? o->idle_seconds : SERVE_IDLE_SECONDS;
 }
 
+/* Header of the request, or NULL; borrowed. */
 const char *request_header(const Request *q, const char *name);
 bool request_answered(const Request *q);
 /* Bytes of manifests and lists that are kept in memory for a client: false when there are too many. What was taken is

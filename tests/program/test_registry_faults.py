@@ -259,6 +259,19 @@ def test_several_connections(cruet, registry, change):
     cruet.sound()
 
 
+def test_the_first_connection_ends_first(cruet, registry):
+    """What it started goes on without it."""
+    image = Image(layers=[gzip.compress(tar_of_noise(30000000), 0)])
+    name = registry.add(image)
+    layer = digest(image.layers[0])
+    registry.fault("GET", layer, skip=1, pace=(65536, 0.05))
+    registry.fault("GET", layer, pace=(262144, 0.02))
+    registry.fault("GET", layer, times=None, pace=(262144, 0.005))
+    cruet.run("pull", name)
+    assert len(registry.asked("GET", layer)) > 2
+    cruet.sound()
+
+
 def tar_of_noise(size):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:

@@ -230,6 +230,20 @@ def test_a_server_ends_while_upstream_says_nothing(upstream, mirror):
     t.join()
 
 
+def test_a_fetch_without_a_thread(broken, upstream, mirror):
+    """Others' images are served on; whoever wants the blob may ask again."""
+    image = Image(100_000)
+    upstream.add(image)
+    broken("clone3", "error=EAGAIN:when=2")
+    connection = mirror().connection()
+    for content, status in ((image.config, 200), (image.layers[0], 429), (image.layers[0], 200)):
+        connection.request("GET", f"{BASE}/blobs/{digest(content)}")
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status == status and (body == content if status == 200 else answer.headers["Retry-After"] and b"no more threads" in body)
+    connection.close()
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_names(upstream, mirror):
     """Neither what is known of repositories nor their tokens stay for good."""
