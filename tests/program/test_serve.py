@@ -138,6 +138,17 @@ def test_artifacts_are_no_damage(cruet, server):
     assert server.get("/v2/team/app/manifests/signature").status == 200
 
 
+@pytest.mark.parametrize("before", ["http://x", "https://x:5000", "HTTP://x"])
+def test_a_target_may_be_a_whole_url(based, server, before):
+    """As proxies get it (RFC 9112 section 3.2.2). Its host is the one that counts."""
+    based.run("tag", "base", "localhost:7/app:1")
+    for path, status in (("/v2/", 200), ("", 404), ("?n=1", 404), ("/v2/base/manifests/latest", 200), ("/v2/app/manifests/1", 404)):
+        got = raw(server, f"HEAD {before}{path} HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n".encode())
+        assert got.startswith(f"HTTP/1.1 {status} ".encode()), (path, got)
+    got = raw(server, b"HEAD http://localhost:7/v2/app/manifests/1 HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("config,layer_type", [(b"{}", OCI_LAYER), (b"\x00 no JSON", OCI_LAYER), (b"{}", "application/x.text"), (b"{}", None)])
 def test_an_artifact_is_no_image(cruet, server, tmp_path, config, layer_type):
     repo = Repo(server, "team/chart")
