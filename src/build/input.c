@@ -125,6 +125,8 @@ static int input_directory(Build *b, Err **err)
 			"into 'cruet build -'");
 		return r;
 	}
+	if (stat(dir, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return err_set(err, ERR_NOT_FOUND, "context '%s' does not exist", dir);
 	if (stat(dir, &st) < 0)
 		return err_sys(err, "context '%s'", dir);
 	if (!S_ISDIR(st.st_mode)) {

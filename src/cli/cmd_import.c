@@ -36,6 +36,8 @@ static int open_input(const char *path, Progress *progress, unsigned id, Reader 
 	bool standard = strcmp(path, "-") == 0;
 	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return err_set(err, ERR_NOT_FOUND, "'%s' does not exist", path);
 	if (fd < 0)
 		return err_sys(err, "open '%s'", path);
 	uint64_t size = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;

@@ -142,6 +142,8 @@ static int open_file(ArchiveSource *a, Store *s, const char *path, Progress *pro
 	char head[8];
 	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return err_set(err, ERR_NOT_FOUND, "'%s' does not exist", path);
 	if (fd < 0)
 		return err_sys(err, "open '%s'", path);
 	if (fstat(fd, &st) < 0) {

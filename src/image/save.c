@@ -185,6 +185,8 @@ static int add_image(Save *v, const NamedImage *named, Err **err)
 	if (!v->manifest_json)
 		return 0;
 	r = store_image_at(v->store, &named->descriptor, NULL, &image, err);
+	if (r == 0)
+		r = store_image_check(&image, err);
 	return r < 0 ? r : add_docker(v, &image, named->name, err);
 }
 

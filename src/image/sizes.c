@@ -17,8 +17,7 @@ int image_sizes(Store *s, const StoreImage *image, ImageSizes *ret, Err **err)
 		const Descriptor *layer = &image->manifest.layers.items[i];
 		_cleanup_(index_freep) Index *index = NULL;
 		if (i >= image->config.diff_ids.len)
-			return err_set(err, ERR_CORRUPT,
-				"image config has fewer diff_ids than the manifest has layers");
+			return store_image_check(image, err);
 		int r = layers_index(s, layer, &image->config.diff_ids.items[i], NULL, &index, err);
 		if (r < 0)
 			return r;

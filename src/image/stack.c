@@ -76,16 +76,11 @@ bool layer_stack_is_here(const LayerStack *k, Store *s)
 int layer_stack_push_image(LayerStack *k, Store *s, const StoreImage *image, Err **err)
 {
 	size_t n = image->manifest.layers.len;
-	if (n != image->config.diff_ids.len)
-		return err_set(err, ERR_CORRUPT, "the image config has %zu diff_ids for %zu layers",
-			image->config.diff_ids.len, n);
-	for (size_t i = 0; i < n; i++) {
-		int r = layer_stack_push(k, s, &image->manifest.layers.items[i],
+	int r = store_image_check(image, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = layer_stack_push(k, s, &image->manifest.layers.items[i],
 			&image->config.diff_ids.items[i], err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return r;
 }
 
 int layer_stack_copy(const LayerStack *src, Store *s, LayerStack *ret, Err **err)

@@ -99,6 +99,8 @@ int manifest_parse(Str text, const char *name, Manifest *ret, Err **err)
 		return r;
 	}
 	m.media_type = d.media_type ? TAKE_PTR(d.media_type) : xstrdup(MT_OCI_MANIFEST);
+	const char *type = json_string_value(json_object_get(j, "artifactType"));
+	m.artifact_type = type ? xstrdup(type) : NULL;
 	m.annotations = d.annotations;
 	d.annotations = (StrVec){0};
 	*ret = m;
@@ -127,6 +129,7 @@ char *manifest_text(const Manifest *m)
 void manifest_done(Manifest *m)
 {
 	free(m->media_type);
+	free(m->artifact_type);
 	descriptor_done(&m->config);
 	descriptors_done(&m->layers);
 	strvec_done(&m->annotations);

@@ -7,7 +7,8 @@
 typedef VEC(Descriptor) Descriptors;
 
 typedef struct Manifest {
-	char *media_type; /* owned; OCI type when the document leaves it out */
+	char *media_type;    /* owned; OCI type when the document leaves it out */
+	char *artifact_type; /* owned; NULL without one */
 	Descriptor config;
 	Descriptors layers;
 	StrVec annotations;

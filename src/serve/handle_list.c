@@ -89,7 +89,7 @@ static void get_catalog(Request *q)
 		return;
 	}
 	for (size_t i = 0; i < repositories.len; i++) {
-		char *name = repository_url_name(repositories.items[i], request_header(q, "Host"));
+		char *name = repository_url_name(repositories.items[i], request_host(q));
 		if (name)
 			strvec_take(&names, name);
 	}

@@ -40,6 +40,11 @@ const char *request_header(const Request *q, const char *name)
 	return mhd.lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
 }
 
+const char *request_host(const Request *q)
+{
+	return q->route.host ? q->route.host : request_header(q, "Host");
+}
+
 bool request_answered(const Request *q)
 {
 	return q->reply.status != 0;
@@ -172,7 +177,7 @@ static void find_names(Request *q)
 	const Upstream *mirror = q->serve->options->mirror;
 	const char *name_space = route_query(&q->route, "ns");
 	NameContext context = {
-		.host = request_header(q, "Host"),
+		.host = request_host(q),
 		.mirror = mirror ? mirror->host : NULL,
 		.name_space = name_space ? name_space : request_header(q, "OCI-Namespace"),
 	};

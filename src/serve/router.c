@@ -234,11 +234,28 @@ static void parse_path(Str rest, Route *r)
 	}
 }
 
+/* What is behind scheme and host, if they are there; the host goes to *ret_host. */
+static Str skip_host(Str target, char **ret_host)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
+		size_t n = strlen(schemes[i]), end = n;
+		if (target.len < n || !str_eq_nocase(str_slice(target, 0, n), schemes[i]))
+			continue;
+		while (end < target.len && target.ptr[end] != '/' && target.ptr[end] != '?')
+			end++;
+		*ret_host = str_dup(str_slice(target, n, end));
+		return str_slice(target, end, target.len);
+	}
+	return target;
+}
+
 int route_parse(Str target, Route *ret, Err **err)
 {
 	*ret = (Route){0};
 	if (target.len > ROUTE_MAX_TARGET)
 		return err_set(err, ERR_LIMIT, "the URL is longer than %d bytes", ROUTE_MAX_TARGET);
+	target = skip_host(target, &ret->host);
 	ssize_t question = str_find(target, '?');
 	Str query = question < 0 ? STR("") : str_slice(target, (size_t)question + 1, target.len);
 	_cleanup_free_ char *text = NULL;
@@ -262,6 +279,7 @@ int route_parse(Str target, Route *ret, Err **err)
 
 void route_done(Route *r)
 {
+	free(r->host);
 	free(r->name);
 	free(r->reference);
 	strvec_done(&r->query);

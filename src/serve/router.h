@@ -44,16 +44,18 @@ DigestKind digest_kind(Str text, Digest *ret);
 
 typedef struct Route {
 	RouteKind kind;
-	char *name;        /* repository as in the URL, owned; NULL where there is none */
-	bool bad_name;     /* it breaks the grammar: NAME_INVALID */
+	char *host;    /* of a target that is a whole URL, and then instead of the header; owned */
+	char *name;    /* repository as in the URL, owned; NULL where there is none */
+	bool bad_name; /* it breaks the grammar: NAME_INVALID */
 	char *reference;   /* tag, digest or upload id as written, owned */
 	bool is_tag;       /* reference is a valid tag */
 	DigestKind digest; /* of reference */
 	Digest digest_value;
 	StrVec query; /* "key=value" decoded, in order */
 } Route;
-/* target: path and query as in the request line. ERR_PARSE for escapes that are malformed or hide a NUL or a control
- * character, ERR_LIMIT past ROUTE_MAX_TARGET bytes or ROUTE_MAX_QUERY parameters; ret needs route_done either way. */
+/* target: path and query as in the request line, or a whole URL, as proxies get it (RFC 9112 section 3.2.2). ERR_PARSE for
+ * escapes that are malformed or hide a NUL or a control character, ERR_LIMIT past ROUTE_MAX_TARGET bytes or ROUTE_MAX_QUERY
+ * parameters; ret needs route_done either way. */
 int route_parse(Str target, Route *ret, Err **err) _warn_unused_;
 void route_done(Route *r);
 const char *route_query(const Route *r, const char *key); /* first of that key, or NULL; borrowed */

@@ -69,6 +69,7 @@ static inline unsigned idle_seconds(const ServeOptions *o)
 
 /* Header of the request, or NULL; borrowed. */
 const char *request_header(const Request *q, const char *name);
+const char *request_host(const Request *q); /* the client's name for us, or NULL */
 bool request_answered(const Request *q);
 /* Bytes of manifests and lists that are kept in memory for a client: false when there are too many. What was taken is
  * given back either way. */

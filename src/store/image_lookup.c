@@ -19,6 +19,21 @@ bool store_config_is_image(const Descriptor *config)
 		cstr_eq(config->media_type, MT_DOCKER_CONFIG);
 }
 
+int store_image_check(const StoreImage *image, Err **err)
+{
+	const Manifest *m = &image->manifest;
+	size_t n = image->config.diff_ids.len;
+	if (!store_config_is_image(&m->config) && (n == 0 || n != m->layers.len))
+		return err_set(err, ERR_UNSUPPORTED,
+			"%s is no image, but an artifact of the type '%s'",
+			image->name ? image->name : "it",
+			m->artifact_type ? m->artifact_type : m->config.media_type);
+	if (n != m->layers.len)
+		return err_set(err, ERR_CORRUPT, "the image config has %zu diff_ids for %zu layers",
+			n, m->layers.len);
+	return 0;
+}
+
 bool store_is_artifact(Store *s, const Descriptor *d)
 {
 	_cleanup_buf_ Buf text = BUF_INIT(0);
@@ -46,10 +61,14 @@ static int read_config(Store *s, StoreImage *image, Err **err)
 	const Digest *d = &image->manifest.config.digest;
 	_cleanup_buf_ Buf text = BUF_INIT(0);
 	_cleanup_free_ char *name = xasprintf("config %s", digest_str(d).s);
+	bool artifact = !store_config_is_image(&image->manifest.config);
 	int r = store_blob_read(s, d, LIMIT_MANIFEST_SIZE, &text, err);
-	if (r == 0)
+	/* what an artifact's config is, only who made it knows */
+	if (r == 0 && artifact && config_parse(buf_view(&text), name, &image->config, NULL) < 0)
+		return 0;
+	if (r == 0 && !artifact)
 		r = config_parse(buf_view(&text), name, &image->config, err);
-	if (r == 0 && image->config.diff_ids.len != image->manifest.layers.len &&
+	if (r == 0 && !artifact && image->config.diff_ids.len != image->manifest.layers.len &&
 		media_type_is_layer(image->manifest.layers.len
 				? image->manifest.layers.items[0].media_type
 				: MT_OCI_LAYER))

@@ -109,7 +109,9 @@ int store_named(Store *s, const char *what, Descriptor *ret, Err **err) _warn_un
 /* Whether it is a manifest of something else than an image: a signature, an SBOM, a chart. False when unreadable. */
 bool store_is_artifact(Store *s, const Descriptor *d);
 bool store_config_is_image(const Descriptor *config);
-/* Loads manifest and config of a manifest descriptor. */
+/* That it has layers which its config describes: ERR_UNSUPPORTED for an artifact, else ERR_CORRUPT. */
+int store_image_check(const StoreImage *image, Err **err) _warn_unused_;
+/* Loads manifest and config of a manifest descriptor; of an artifact's config what is like an image's. */
 int store_image_at(Store *s, const Descriptor *d, const Platform *platform, StoreImage *ret,
 	Err **err) _warn_unused_;
 

@@ -16,7 +16,7 @@ import pytest
 
 import conftest
 import serving
-from serving import (OCI_EMPTY, OCI_MANIFEST, Repo, Server, config_of, descriptor, digest, image_manifest, layer_tar, text)
+from serving import (OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, Repo, Server, config_of, descriptor, digest, image_manifest, layer_tar, text)
 
 
 @pytest.fixture
@@ -136,6 +136,36 @@ def test_artifacts_are_no_damage(cruet, server):
     assert "team/app" in done.out and done.err == "" and "signature" not in done.out and "strange" not in done.out
     cruet.run("gc")
     assert server.get("/v2/team/app/manifests/signature").status == 200
+
+
+@pytest.mark.parametrize("before", ["http://x", "https://x:5000", "HTTP://x"])
+def test_a_target_may_be_a_whole_url(based, server, before):
+    """As proxies get it (RFC 9112 section 3.2.2). Its host is the one that counts."""
+    based.run("tag", "base", "localhost:7/app:1")
+    for path, status in (("/v2/", 200), ("", 404), ("?n=1", 404), ("/v2/base/manifests/latest", 200), ("/v2/app/manifests/1", 404)):
+        got = raw(server, f"HEAD {before}{path} HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n".encode())
+        assert got.startswith(f"HTTP/1.1 {status} ".encode()), (path, got)
+    got = raw(server, b"HEAD http://localhost:7/v2/app/manifests/1 HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("config,layer_type", [(b"{}", OCI_LAYER), (b"\x00 no JSON", OCI_LAYER), (b"{}", "application/x.text"), (b"{}", None)])
+def test_an_artifact_is_no_image(cruet, server, tmp_path, config, layer_type):
+    repo = Repo(server, "team/chart")
+    layer = layer_tar({"chart": b"x"})
+    repo.blob(config)
+    repo.blob(layer)
+    assert repo.manifest(image_manifest(config, [layer] if layer_type else [], "application/x.config", layer_type,
+                                        **({"artifactType": "application/x.chart"} if config == b"{}" else {})), "1")[1].status == 201
+    kind = "application/x.chart" if config == b"{}" else "application/x.config"
+    for verb in (["unpack", "team/chart:1", tmp_path / "out"], ["run", "--pull=never", "team/chart:1", "sh"], ["export", "team/chart:1"],
+                 ["save", "-o", tmp_path / "a.tar", "team/chart:1"]):
+        done = cruet.run(*verb, check=False)
+        assert done.returncode == (125 if verb[0] == "run" else 11) and f"an artifact of the type '{kind}'" in done.err, done.err
+        assert len([line for line in done.err.splitlines() if line.startswith("cruet: ")]) == 1
+    done = cruet.build("FROM team/chart:1\nCOPY x /x\n", files={"x": b"x"}, check=False)
+    assert done.returncode == 11 and f"an artifact of the type '{kind}'" in done.err
+    assert "layers" not in done.err and not (tmp_path / "out").exists() and not (tmp_path / "a.tar").exists()
 
 
 def test_untagged_manifests_stay_until_gc_all(cruet, server):

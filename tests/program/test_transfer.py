@@ -8,7 +8,7 @@ import tarfile
 
 import pytest
 
-from conftest import CRUET, Cruet
+from conftest import CRUET, Cruet, write
 from trees import directory
 
 BROKEN = {"ggcr-no_manifest.tar": 11}
@@ -161,6 +161,14 @@ def test_load_from_a_pipe_and_a_directory(based, tmp_path):
         other = Cruet(tmp_path / f"s{len(source.get('args', []))}")
         other.run("load", "-q", *source.get("args", ["-"]), **({"input": source["input"]} if "input" in source else {}))
         assert other.digest("base") == based.digest("base")
+
+
+@pytest.mark.parametrize("args", [["load", "{}"], ["load", "-i", "{}"], ["import", "{}"], ["copy", "docker-archive:{}", "x"], ["copy", "oci-archive:{}", "x"],
+                                  ["copy", "oci:{}:1", "x"], ["build", "{}"]])
+def test_what_is_not_there(cruet, tmp_path, args):
+    write(tmp_path / "file", "")
+    for missing in (tmp_path / "none", tmp_path / "file/none"):
+        assert f"'{missing}' does not exist" in cruet.fails(7, *(a.format(missing) for a in args))
 
 
 def test_truncated_archives(based, tmp_path):

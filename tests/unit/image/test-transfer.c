@@ -123,7 +123,7 @@ static void strange(void **state _unused_)
 	fails(ERR_CORRUPT, "", image_load(store, "text", true, NULL, NULL, &got, err));
 	put("empty", "");
 	fails(ERR_CORRUPT, "", image_load(store, "empty", true, NULL, NULL, &got, err));
-	fails(ERR_SYS, "none", image_load(store, "none", true, NULL, NULL, &got, err));
+	fails(ERR_NOT_FOUND, "none", image_load(store, "none", true, NULL, NULL, &got, err));
 	assert_int_equal(mkdir("dir", 0755), 0);
 	fails(ERR_CORRUPT, "neither a docker-archive",
 		image_load(store, "dir", true, NULL, NULL, &got, err));
