@@ -477,6 +477,10 @@ static int transfer_error(const Exchange *x, CURLcode rc, Err **err)
 		/* what a proxy cannot reach is as good as what we cannot */
 		fault = refused >= 500 ? HTTP_FAULT_CONNECT : HTTP_FAULT_PROXY;
 		err_set(err, ERR_NET, "the proxy '%s' answers %ld", proxy, refused);
+	} else if (proxy && cstr_starts(text, "Unsupported proxy")) { /* with its password */
+		fault = HTTP_FAULT_PROXY;
+		err_set(err, ERR_NET, "the proxy '%s' is malformed, or of a kind that is unknown",
+			proxy);
 	} else if (proxy && (fault == HTTP_FAULT_RESOLVE || fault == HTTP_FAULT_CONNECT))
 		err_set(err, ERR_NET, "the proxy '%s': %s", proxy, text);
 	else if (fault == HTTP_FAULT_CLIENT)

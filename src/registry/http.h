@@ -66,7 +66,7 @@ typedef enum HttpFault { /* errnum of ERR_NET */
 	HTTP_FAULT_TLS,     /* certificate not trusted, or of another host */
 	HTTP_FAULT_NO_TLS,  /* the server speaks no TLS */
 	HTTP_FAULT_CLIENT,  /* our certificate is not trusted, or there is none */
-	HTTP_FAULT_PROXY,   /* the proxy lets nothing through */
+	HTTP_FAULT_PROXY,   /* the proxy lets nothing through, or is none */
 	HTTP_FAULT_CUT,     /* the connection ended early */
 	HTTP_FAULT_SOURCE,  /* of what was to be uploaded: of ERR_TIMEOUT as well */
 } HttpFault;

@@ -65,10 +65,11 @@ static char *lower_case(const char *text)
 
 char *proxy_host(const char *proxy)
 {
+	/* a password may have in it, malformed, what ends an authority */
 	const char *slashes = strstr(proxy, "://"), *place = slashes ? slashes + 3 : proxy;
-	Str authority = {place, strcspn(place, "/?#")};
-	ssize_t at = str_rfind(authority, '@');
-	return str_dup(str_slice(authority, (size_t)(at + 1), authority.len));
+	const char *at = strrchr(place, '@');
+	place = at ? at + 1 : place;
+	return str_dup((Str){place, strcspn(place, "/?#")});
 }
 
 char *proxy_for(const char *url)

@@ -156,6 +156,13 @@ def test_a_proxy_that_is_not_there(cruet, company):
     assert f"the proxy '{place}': " in told and "secret" not in told
 
 
+@pytest.mark.parametrize("form", ["http://{}@127.0.0.1:99999", "http://{}@[::1", "kind://{}@proxy.corp:1", "http://{}/@proxy.corp:1", "{}@pro xy"])
+def test_a_proxy_that_is_none(cruet, form):
+    cruet.env["https_proxy"] = form.format("user:secret-password")
+    told = cruet.fails(5, "manifest", f"{NAME}/app:1")
+    assert "is malformed" in told and "https_proxy=http://USER" in told and "secret" not in told
+
+
 # ---- certificates ----
 
 HOME = "{home}/.config/containers"

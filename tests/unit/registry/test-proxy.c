@@ -115,6 +115,8 @@ static void shown_without_secrets(void **state _unused_)
 		{"http://user:p@ss@proxy:3128/x", "proxy:3128"},
 		{"user:pass@proxy", "proxy"},
 		{"socks5://[::1]:1080", "[::1]:1080"},
+		{"http://user:pass/word#@proxy.corp:3128/", "proxy.corp:3128"},
+		{"user:pass@://proxy.corp", "proxy.corp"},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_free_ char *got = proxy_host(cases[i][0]);
