@@ -41,6 +41,7 @@ static int read_below(Str text, const char *name, OciDocument *d, Err **err)
 	d->below = d->is_index ? index.manifests : m.layers;
 	d->annotations = d->is_index ? index.annotations : m.annotations;
 	free(m.media_type);
+	free(m.artifact_type);
 	free(index.media_type);
 	json_decref(index.raw);
 	return 0;

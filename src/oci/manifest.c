@@ -100,7 +100,7 @@ int manifest_parse(Str text, const char *name, Manifest *ret, Err **err)
 	}
 	m.media_type = d.media_type ? TAKE_PTR(d.media_type) : xstrdup(MT_OCI_MANIFEST);
 	const char *type = json_string_value(json_object_get(j, "artifactType"));
-	m.artifact_type = type ? xstrdup(type) : NULL;
+	m.artifact_type = type && *type ? xstrdup(type) : NULL;
 	m.annotations = d.annotations;
 	d.annotations = (StrVec){0};
 	*ret = m;

@@ -178,6 +178,8 @@ int answer_error(const Endpoint *e, const HttpResponse *answer, const char *what
 		elsewhere ? ", where '" : "", elsewhere ? e->host : "",
 		elsewhere ? "' sends us," : "", answer->status, words ? ": " : "",
 		words ? words : "");
+	if (answer->status == 429 && err && *err)
+		(*err)->errnum = HTTP_FAULT_LIMITED;
 	if (elsewhere && answer->status >= 400 && answer->status < 500)
 		err_hint(err, "what the registry gives us to go there may have expired: try again");
 	else if (answer->status == 401 || answer->status == 403)
@@ -244,7 +246,8 @@ bool repository_leave_source(Repository *p, const char *source)
 bool fault_is_final(const Err *err)
 {
 	/* some that stand between cut what they do not know */
-	bool no_way = err_is(err, ERR_NET) && err->errnum != 0 && err->errnum != HTTP_FAULT_CUT;
+	bool no_way = err_is(err, ERR_NET) && err->errnum != 0 && err->errnum != HTTP_FAULT_CUT &&
+		err->errnum != HTTP_FAULT_LIMITED;
 	return no_way || err_is(err, ERR_TIMEOUT) || err_is(err, ERR_CANCELLED) ||
 		(err_is(err, ERR_AUTH) && err->errnum == AUTH_REFUSED);
 }

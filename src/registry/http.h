@@ -68,6 +68,7 @@ typedef enum HttpFault { /* errnum of ERR_NET */
 	HTTP_FAULT_CLIENT,  /* our certificate is not trusted, or there is none */
 	HTTP_FAULT_PROXY,   /* the proxy lets nothing through, or is none */
 	HTTP_FAULT_CUT,     /* the connection ended early */
+	HTTP_FAULT_LIMITED, /* an answer: too many requests */
 	HTTP_FAULT_SOURCE,  /* of what was to be uploaded: of ERR_TIMEOUT as well */
 } HttpFault;
 bool http_fault_passes(const Err *err); /* another try may work */

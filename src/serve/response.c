@@ -1,6 +1,7 @@
 #include "serve/response.h"
 
 #include "base/json.h"
+#include "registry/http.h"
 
 #define RETRY_SECONDS 2
 
@@ -96,6 +97,10 @@ void response_failure(Response *r, const Err *e, const char *not_found)
 		{ERR_NO_SPACE, 507, "UNAVAILABLE"},
 		{ERR_CANCELLED, 503, "UNAVAILABLE"},
 	};
+	if (err_is(e, ERR_NET) && e->errnum == HTTP_FAULT_LIMITED) {
+		response_busy(r, "%s", e->message);
+		return;
+	}
 	if (e->code == ERR_NOT_FOUND) {
 		response_error(r, 404, not_found, "%s", e->message);
 		return;

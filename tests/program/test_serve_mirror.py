@@ -193,7 +193,7 @@ def test_upstream_that_fails_is_not_asked_for_each_pull(upstream, mirror):
     assert in_threads(5, lambda: s.get(f"{BASE}/manifests/2").status) == [502] * 5
 
 
-@pytest.mark.parametrize("status,want,code", [(404, 404, "MANIFEST_UNKNOWN"), (403, 403, "DENIED"), (401, 502, "DENIED"), (429, 502, "UNAVAILABLE"), (500, 502, "UNAVAILABLE")])
+@pytest.mark.parametrize("status,want,code", [(404, 404, "MANIFEST_UNKNOWN"), (403, 403, "DENIED"), (401, 502, "DENIED"), (429, 429, "TOOMANYREQUESTS"), (500, 502, "UNAVAILABLE")])
 def test_what_upstream_refuses(upstream, mirror, status, want, code):
     image = Image(100)
     upstream.add(image)
@@ -202,6 +202,7 @@ def test_what_upstream_refuses(upstream, mirror, status, want, code):
     upstream.fault("GET", "manifests/", times=None, status=status, headers=[("Retry-After", "0")])
     answer = s.get(f"{BASE}/manifests/2")
     assert answer.status == want and answer.codes() == [code] and upstream.host.encode() in answer.body
+    assert (answer["Retry-After"] is not None) == (want == 429)
     assert s.get(f"{BASE}/manifests/1").body == image.manifest
 
 
