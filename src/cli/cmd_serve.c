@@ -36,7 +36,7 @@ static const Option rows[] = {
 	{0, "max-connections", OPTION_COUNT, offsetof(ServeArgs, connections), "N",
 		"connections at once (512)"},
 	{0, "idle-timeout", OPTION_COUNT, offsetof(ServeArgs, idle), "SECONDS",
-		"close connections without a byte either way (60)"},
+		"close connections that are idle, or slower than 256 bytes a second, for so long (60)"},
 	{0, "grace", OPTION_COUNT, offsetof(ServeArgs, grace), "SECONDS",
 		"when stopped, wait so long for running answers (10)"},
 	{0, "For tests and benchmarks", OPTION_GROUP, 0, NULL, NULL},

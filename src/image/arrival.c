@@ -30,7 +30,7 @@ typedef struct Arrival {
 
 static uint64_t arrived; /* bytes of all layers, by all threads */
 
-static bool on_grown(void *arg, uint64_t prefix)
+static void on_grown(void *arg, uint64_t prefix)
 {
 	Arrival *a = arg;
 	pthread_mutex_lock(&a->mutex);
@@ -40,7 +40,6 @@ static bool on_grown(void *arg, uint64_t prefix)
 	pthread_cond_signal(&a->changed);
 	pthread_mutex_unlock(&a->mutex);
 	progress_bytes(a->progress, a->progress_id, "download", prefix, a->layer->size);
-	return !cancel_requested();
 }
 
 static int fetch(void *arg, Err **err)

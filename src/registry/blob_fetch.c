@@ -34,7 +34,7 @@ struct Fetch {
 	Repository *repository;
 	const Descriptor *blob;
 	int fd;
-	bool (*grown)(void *arg, uint64_t prefix);
+	void (*grown)(void *arg, uint64_t prefix);
 	void *arg;
 	pthread_mutex_t mutex; /* of all that follows */
 	Stream streams[MAX_STREAMS];
@@ -169,9 +169,8 @@ static int stream_write(Writer *w, const void *buf, size_t len, Err **err)
 	measure(f);
 	uint64_t prefix = prefix_of(f);
 	pthread_mutex_unlock(&f->mutex);
-	return s->cut_short || !f->grown(f->arg, prefix)
-		? err_set(err, ERR_CANCELLED, "the rest is not wanted")
-		: 0;
+	f->grown(f->arg, prefix);
+	return s->cut_short ? err_set(err, ERR_CANCELLED, "the rest is not wanted") : 0;
 }
 
 static int stream_finish(Writer *w _unused_, Err **err _unused_)
@@ -284,7 +283,7 @@ static void share_out(Fetch *f, const Spans *missing)
 }
 
 int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, const Spans *missing,
-	bool (*grown)(void *arg, uint64_t prefix), void *arg, Err **err)
+	void (*grown)(void *arg, uint64_t prefix), void *arg, Err **err)
 {
 	static const WriterOps ops = {stream_write, stream_finish, stream_free};
 	if (missing->len == 0)

@@ -47,11 +47,10 @@ int repository_blob_get(Repository *p, const Descriptor *d, uint64_t from, Write
 	_warn_unused_;
 /*
  * What is missing of a big blob (in order) into fd (at its offsets), on as many connections as make it faster. `grown` is
- * told, from any thread, how many bytes from the start are there without a gap; when it returns false the rest is not
- * wanted (ERR_CANCELLED).
+ * told, from any thread, how many bytes from the start are there without a gap.
  */
 int repository_blob_fetch(Repository *p, const Descriptor *d, int fd, const Spans *missing,
-	bool (*grown)(void *arg, uint64_t prefix), void *arg, Err **err) _warn_unused_;
+	void (*grown)(void *arg, uint64_t prefix), void *arg, Err **err) _warn_unused_;
 /* Who is asked first (an address, borrowed; NULL: nobody). A mirror whose content was wrong is passed over from then on,
  * and told; false when nobody else can be asked. */
 const char *repository_source(Repository *p);

@@ -246,16 +246,13 @@ char *url_shown(const char *url)
 {
 	Buf out = BUF_INIT(SIZE_MAX / 2);
 	Str rest = str_of(url), word;
-	const char *slashes = strstr(url, "://");
-	if (slashes) { /* user:password@ */
-		const char *host = slashes + 3;
-		Str authority = {host, strcspn(host, "/?#")};
-		ssize_t at = str_rfind(authority, '@');
-		if (at >= 0) {
-			buf_str(&out, (Str){url, (size_t)(host - url)});
-			buf_cstr(&out, "…@");
-			rest = str_of(host + at + 1);
-		}
+	/* user:password@, even of what is no URL */
+	const char *slashes = strstr(url, "://"), *host = slashes ? slashes + 3 : url;
+	ssize_t at = str_rfind((Str){host, strcspn(host, "/?#")}, '@');
+	if (at >= 0) {
+		buf_str(&out, (Str){url, (size_t)(host - url)});
+		buf_cstr(&out, "…@");
+		rest = str_of(host + at + 1);
 	}
 	ssize_t mark = str_find(rest, '?');
 	if (mark < 0) {

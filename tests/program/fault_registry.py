@@ -52,6 +52,7 @@ class Fault:
     change: dict
     times: int
     skip: int
+    authorized: bool
 
 
 class Image:
@@ -124,10 +125,10 @@ class FaultRegistry:
         self.manifests[tag] = self.manifests[digest(content)] = (media_type, content)
         return f"{self.host}/{REPO}:{tag}"
 
-    def fault(self, method, pattern, times=1, skip=0, **change):
+    def fault(self, method, pattern, times=1, skip=0, authorized=False, **change):
         """The next answers to what fits (times None: all) are changed so; `skip` of them are left alone before. A header that is
-        None is left out."""
-        self.faults.append(Fault(method, pattern, change, times, skip))
+        None is left out. authorized: only what comes with credentials fits."""
+        self.faults.append(Fault(method, pattern, change, times, skip, authorized))
 
     # ---- what was asked ----
 
@@ -174,7 +175,7 @@ class FaultRegistry:
 
     def pick(self, q):
         for f in self.faults:
-            if f.method != q.method or not re.search(f.pattern, q.host + q.path) or f.times == 0:
+            if f.method != q.method or not re.search(f.pattern, q.host + q.path) or f.times == 0 or (f.authorized and "authorization" not in q.headers):
                 continue
             if f.skip:
                 f.skip -= 1

@@ -102,6 +102,8 @@ static void shown(void **state _unused_)
 		{"https://r/u?bare", "https://r/u?bare"},
 		{"https://me:secret@r/x", "https://…@r/x"},
 		{"https://a@b@r/x?y=z", "https://…@r/x?y=…"},
+		{"me:secret@r:5000", "…@r:5000"},
+		{"/path@/x", "/path@/x"},
 		{"https://r/x@y", "https://r/x@y"},
 		{"/v2/x?token=t", "/v2/x?token=…"},
 		{"</v2/x?n=1&token=t>; rel=\"next\"", "</v2/x?n=1&token=…"},
