@@ -787,7 +787,7 @@ def test_pulling_again_mends_what_the_power_cut_off(cruet, registry):
     cruet.run("export", "-o", "/dev/null", name)
 
 
-@pytest.mark.parametrize("method, step, after", [("POST", "/uploads/", 0), ("PUT", "/uploads/", 0), ("PUT", "/uploads/", 1),
+@pytest.mark.parametrize("method, step, after", [("HEAD", "/blobs/", 1), ("POST", "/uploads/", 0), ("PUT", "/uploads/", 0), ("PUT", "/uploads/", 1),
                                                  ("PUT", "/manifests/", 0), ("GET", "/blobs/", 0), ("GET", "/blobs/", 1)])
 def test_a_token_that_ends_on_the_way(cruet, registry, method, step, after):
     """Another one is asked for, and what was sent in vain is sent again."""
