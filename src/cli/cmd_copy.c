@@ -8,6 +8,7 @@
 #include "cli/signals.h"
 #include "image/transport_copy.h"
 #include "image/pull.h"
+#include "oci/document.h"
 #include "sys/atomic.h"
 
 typedef struct CopyArgs {

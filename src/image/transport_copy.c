@@ -286,13 +286,6 @@ static int select_platform(Copy *c, Descriptor *d, Buf *bytes, Err **err)
 	return transport_manifest(c->source, text.s, d, bytes, err);
 }
 
-bool is_referrers_tag(const char *tag)
-{
-	Digest subject;
-	return tag && cstr_starts(tag, "sha256-") &&
-		digest_parse_hex(str_of(tag + strlen("sha256-")), &subject);
-}
-
 int image_copy(const TransportContext *context, Transport *source, const char *from,
 	Transport *target, const char *to, const CopyOptions *options, Descriptor *ret, Err **err)
 {

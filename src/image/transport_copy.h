@@ -18,8 +18,6 @@ typedef struct CopyOptions {
 	int level;
 	Pool *pool; /* for recompression */
 } CopyOptions;
-/* sha256-<hex>: where the registry keeps no lists of referrers, clients keep one there. */
-bool is_referrers_tag(const char *tag);
 /* One image; from and to are what transport_target or transport_tags give. to NULL: it has no tag there. *ret: what is there
  * now. The target is not finished. With options->referrers a list of referrers is not copied as it is, for the target may
  * have more: what it names is, and the target lists it. */

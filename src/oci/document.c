@@ -2,6 +2,8 @@
 
 #include "base/limits.h"
 
+#define REFERRERS_TAG "sha256-"
+
 typedef struct Members {
 	char *media_type, *artifact_type;
 	json_t *subject;
@@ -130,4 +132,16 @@ json_t *oci_document_descriptor(const OciDocument *d, const Digest *digest, uint
 		json_set_text(j, "artifactType", d->artifact_type);
 	json_set_pairs(j, "annotations", &d->annotations);
 	return j;
+}
+
+char *referrers_tag(const Digest *subject)
+{
+	return xasprintf(REFERRERS_TAG "%s", digest_hex(subject).s);
+}
+
+bool is_referrers_tag(const char *tag)
+{
+	Digest subject;
+	return tag && cstr_starts(tag, REFERRERS_TAG) &&
+		digest_parse_hex(str_of(tag + strlen(REFERRERS_TAG)), &subject);
 }

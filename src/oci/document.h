@@ -20,3 +20,7 @@ int oci_document_parse(Str text, const char *media_type, const char *name, OciDo
 void oci_document_done(OciDocument *d);
 /* Its entry in a list of referrers. */
 json_t *oci_document_descriptor(const OciDocument *d, const Digest *digest, uint64_t size);
+/* The tag under which clients list what refers to subject, where a registry keeps no lists: "sha256-<hex>" (distribution-spec
+ * 1.1, "Referrers Tag Schema"). Owned. */
+char *referrers_tag(const Digest *subject);
+bool is_referrers_tag(const char *tag); /* may be NULL */

@@ -76,12 +76,7 @@ int docker_daemon_load(DockerDaemon *ret, Err **err)
 
 bool docker_daemon_is_insecure(const DockerDaemon *d, const char *host)
 {
-	ssize_t colon = str_rfind(str_of(host), ':');
-	Str name = str_slice(str_of(host), 0, colon < 0 ? strlen(host) : (size_t)colon);
-	if (str_starts(str_of(host), "[")) {
-		ssize_t end = str_find(str_of(host), ']');
-		name = str_slice(str_of(host), 1, (size_t)MAX(end, 1));
-	}
+	Str name = authority_host(str_of(host), NULL);
 	for (size_t i = 0; i < d->insecure.len; i++) {
 		Str entry = str_of(d->insecure.items[i]);
 		if (str_eq_nocase(entry, host) ||

@@ -1,19 +1,17 @@
 /*
  * Who decides: a [[registry]] of registries.conf that matches the name, else hosts.toml of containerd, else the
- * daemon.json of docker; never two of them, but
- * for "blocked" and for a flag that names one of them, which puts that one first (docs/REGISTRIES.md). TLS files come
- * from hosts.toml when it names some, else from certs.d of the host that is connected to; --cert-dir is instead of
- * certs.d, --ca-file on top of everything.
+ * daemon.json of docker; never two of them, but for "blocked" and for a flag that names one of them, which puts that one
+ * first (docs/REGISTRIES.md). TLS files come from hosts.toml when it names some, else from certs.d of the host that is
+ * connected to; --cert-dir is instead of certs.d, --ca-file on top of everything.
  */
 #include "registry/endpoint.h"
-
-#include <ctype.h>
 
 #include "base/limits.h"
 #include "registry/certs_dir.h"
 #include "registry/docker_daemon.h"
 #include "registry/hosts_toml.h"
 #include "registry/registries_conf.h"
+#include "registry/url.h"
 
 #define HUB          "docker.io"
 #define HUB_ADDRESS  "registry-1.docker.io"
@@ -48,29 +46,11 @@ static bool is_hub(const char *host)
 		strcmp(host, HUB_ADDRESS) == 0;
 }
 
-/* localhost, 127.0.0.0/8, [::1], without the port. */
-static bool is_loopback(const char *host)
-{
-	Str name = str_of(host);
-	ssize_t colon = str_rfind(name, ':');
-	unsigned dots = 0;
-	if (colon >= 0 && !str_ends(name, "]"))
-		name = str_slice(name, 0, (size_t)colon);
-	if (str_eq_cstr(name, "localhost") || str_eq_cstr(name, "[::1]"))
-		return true;
-	for (size_t i = 0; i < name.len; i++) {
-		dots += name.ptr[i] == '.';
-		if (!isdigit((unsigned char)name.ptr[i]) && name.ptr[i] != '.')
-			return false;
-	}
-	return dots == 3 && str_starts(name, "127.");
-}
-
 /* Ports 443 and 80 say themselves what is spoken there. */
 static EndpointScheme usual_scheme(const char *host)
 {
 	Str name = str_of(host);
-	if (!is_loopback(host) || str_ends(name, ":443"))
+	if (!host_is_loopback(authority_host(name, NULL)) || str_ends(name, ":443"))
 		return SCHEME_HTTPS;
 	return str_ends(name, ":80") ? SCHEME_HTTP : SCHEME_HTTPS_OR_HTTP;
 }

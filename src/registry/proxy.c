@@ -11,33 +11,10 @@ static const char *variable(const char *upper, const char *lower)
 	return value && *value ? value : getenv(lower);
 }
 
-static bool is_loopback(Str host)
-{
-	return str_eq_cstr(host, "localhost") || address_in(host, STR("127.0.0.0/8")) ||
-		address_in(host, STR("::1"));
-}
-
-/* "host:port", "[v6]:port", "[v6]", "host", "v6": *ret_port is empty when there is none. */
-static Str split_port(Str text, Str *ret_port)
-{
-	ssize_t colon = str_rfind(text, ':');
-	*ret_port = (Str){0};
-	if (str_starts(text, "[")) {
-		ssize_t end = str_find(text, ']');
-		if (end > 0 && colon == end + 1)
-			*ret_port = str_slice(text, (size_t)colon + 1, text.len);
-		return str_slice(text, 1, end > 0 ? (size_t)end : text.len);
-	}
-	if (colon < 0 || str_find(text, ':') != colon)
-		return text;
-	*ret_port = str_slice(text, (size_t)colon + 1, text.len);
-	return str_slice(text, 0, (size_t)colon);
-}
-
 /* host is in small letters. */
 static bool excludes(Str entry, Str host, Str port)
 {
-	Str entry_port, name = split_port(entry, &entry_port);
+	Str entry_port, name = authority_host(entry, &entry_port);
 	if (str_eq_cstr(entry, "*") || address_in(host, entry))
 		return true;
 	if (name.len == 0 || (entry_port.len && !str_eq(entry_port, port)))
@@ -84,10 +61,10 @@ char *proxy_for(const char *url)
 		return NULL;
 	_cleanup_free_ char *named = url_host(url), *place = lower_case(named),
 			    *without = lower_case(list ? list : "");
-	Str port, host = split_port(str_of(place), &port);
+	Str port, host = authority_host(str_of(place), &port);
 	if (!port.len)
 		port = tls ? STR("443") : STR("80");
-	if (is_loopback(host))
+	if (host_is_loopback(host))
 		return NULL;
 	Str rest = str_of(without), entry;
 	while (str_cut(&rest, ',', &entry))

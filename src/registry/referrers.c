@@ -32,15 +32,10 @@ static int referrers_page(void *arg, Str body, size_t *io_entries, Err **err)
 	return r;
 }
 
-static char *fallback_tag(const Digest *subject)
-{
-	return xasprintf("sha256-%s", digest_hex(subject).s);
-}
-
 /* The list under the tag; ERR_NOT_FOUND. */
 static int read_tagged(Repository *p, const Digest *subject, ReferrersPage *page, Err **err)
 {
-	_cleanup_free_ char *tag = fallback_tag(subject);
+	_cleanup_free_ char *tag = referrers_tag(subject);
 	_cleanup_buf_ Buf bytes = BUF_INIT(LIMIT_MANIFEST_SIZE);
 	Descriptor list = {0};
 	int r = repository_manifest(p, tag, &list, &bytes, err);
@@ -107,7 +102,7 @@ int referrers_keep(Repository *p, const char *media_type, Str bytes, bool listed
 			return r;
 		vec_push(&list.manifests, described);
 	}
-	_cleanup_free_ char *tag = fallback_tag(&document.subject);
+	_cleanup_free_ char *tag = referrers_tag(&document.subject);
 	_cleanup_free_ char *text = image_index_text(&list);
 	return repository_manifest_put(p, tag, MT_OCI_INDEX, str_of(text), err);
 }

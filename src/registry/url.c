@@ -166,6 +166,32 @@ bool address_in(Str host, Str network)
 	return memcmp(a, net, whole) == 0 && (!rest || (a[whole] ^ net[whole]) >> (8 - rest) == 0);
 }
 
+Str authority_host(Str authority, Str *ret_port)
+{
+	ssize_t colon = str_rfind(authority, ':'), end = str_find(authority, ']');
+	Str host = authority, port = {0};
+	if (str_starts(authority, "[")) {
+		host = str_slice(authority, 1, end > 0 ? (size_t)end : authority.len);
+		if (end < 0 || colon != end + 1)
+			colon = -1;
+	} else if (colon >= 0 && str_find(authority, ':') == colon) {
+		host = str_slice(authority, 0, (size_t)colon);
+	} else {
+		colon = -1;
+	}
+	if (colon >= 0)
+		port = str_slice(authority, (size_t)colon + 1, authority.len);
+	if (ret_port)
+		*ret_port = port;
+	return host;
+}
+
+bool host_is_loopback(Str host)
+{
+	return str_eq_cstr(host, "localhost") || address_in(host, STR("127.0.0.0/8")) ||
+		address_in(host, STR("::1"));
+}
+
 static AddressKind kind_of_url(const char *url)
 {
 	_cleanup_(parts_done) Parts p;

@@ -20,6 +20,9 @@ typedef enum AddressKind {
 AddressKind address_kind(const char *host); /* names are public, but for localhost */
 /* Whether host is an address of the network: "10.0.0.0/8", "fd00::/8", or one address. */
 bool address_in(Str host, Str network);
+/* Of "host:port", "[v6]:port", "[v6]", "host" or "v6", without brackets; *ret_port (optional) is empty when there is none. */
+Str authority_host(Str authority, Str *ret_port);
+bool host_is_loopback(Str host); /* "localhost", 127.0.0.0/8, "::1" */
 /* True if the host of the URL is, by number or by name, no public address: loopback, link-local, private, unique
  * local, unspecified. */
 bool url_is_private(const char *url);

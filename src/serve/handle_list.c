@@ -156,7 +156,7 @@ static int by_digest(const void *a, const void *b)
 /* Those that clients of older registries listed in the tag sha256-<hex> (spec: transfer.md 4.3). */
 static void add_fallback(Request *q, const Digest *subject, Digests *found)
 {
-	_cleanup_free_ char *tag = xasprintf("sha256-%s", digest_hex(subject).s);
+	_cleanup_free_ char *tag = referrers_tag(subject);
 	_cleanup_buf_ Buf text = BUF_INIT(0);
 	ImageIndex index = {0};
 	Descriptor d = {0};

@@ -84,6 +84,35 @@ static void addresses(void **state _unused_)
 	}
 }
 
+static void authorities(void **state _unused_)
+{
+	static const struct {
+		const char *text, *host, *port;
+		bool loopback;
+	} cases[] = {
+		{"r.example", "r.example", "", false},
+		{"r.example:5000", "r.example", "5000", false},
+		{"localhost:1", "localhost", "1", true},
+		{"localhost.example", "localhost.example", "", false},
+		{"127.8.9.1", "127.8.9.1", "", true},
+		{"127.0.0.1:5000", "127.0.0.1", "5000", true},
+		{"127.0.0.1.example:5000", "127.0.0.1.example", "5000", false},
+		{"[::1]:5000", "::1", "5000", true},
+		{"[::1]", "::1", "", true},
+		{"::1", "::1", "", true},
+		{"[fd00::1]:1", "fd00::1", "1", false},
+		{"[fd00::1", "fd00::1", "", false},
+		{"[fd00::1]x:1", "fd00::1", "", false},
+		{"", "", "", false},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		Str port, host = authority_host(str_of(cases[i].text), &port);
+		assert_true(str_eq_cstr(host, cases[i].host));
+		assert_true(str_eq_cstr(port, cases[i].port));
+		assert_int_equal(host_is_loopback(host), cases[i].loopback);
+	}
+}
+
 static void text(void **state _unused_)
 {
 	assert_text(url_escape("a-Z_0.~ /:ä"), "a-Z_0.~%20%2F%3A%C3%A4");
@@ -119,6 +148,7 @@ int main(void)
 		cmocka_unit_test(refusals_quote_no_secrets),
 		cmocka_unit_test(origins),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(authorities),
 		cmocka_unit_test(text),
 		cmocka_unit_test(shown),
 	};
