@@ -6,6 +6,7 @@
 
 #define PAGE_MAX       10000 /* names of one answer */
 #define REFERRERS_PAGE 1000
+#define REFERRERS_READ 4096       /* manifests that are looked at for one page */
 #define REFERRERS_SIZE (3u << 20) /* bytes of one page: a manifest's bound is what clients read */
 
 /* n of the query: false and an answer when it is none. */
@@ -104,7 +105,7 @@ static void get_catalog(Request *q)
 typedef struct Answer {
 	json_t *array;
 	size_t size;
-	Digest last; /* of the last entry */
+	Digest last; /* where the next page begins, behind it */
 	bool more, busy;
 } Answer;
 
@@ -183,10 +184,18 @@ static void send_referrers(Request *q, const Digests *found, const char *type)
 	Digest after = {0};
 	bool has_last = last && digest_parse(str_of(last), &after, NULL) == 0;
 	Answer a = {.array = json_array()};
+	size_t read = 0;
 	vec_foreach (found, d) {
 		bool again = d > found->items && digest_eq(d, d - 1);
 		bool before = has_last && memcmp(d, &after, sizeof(after)) <= 0;
-		if (!again && !before && !add_referrer(q, &a, type, d))
+		if (again || before)
+			continue;
+		if (read++ == REFERRERS_READ) { /* what was read may all be of another type */
+			a.more = true;
+			a.last = d[-1];
+			break;
+		}
+		if (!add_referrer(q, &a, type, d))
 			break;
 	}
 	_cleanup_json_ json_t *j = json_pack("{s:i, s:s, s:o}", "schemaVersion", 2, "mediaType",

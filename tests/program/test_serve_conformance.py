@@ -609,6 +609,24 @@ def test_referrers_of_the_old_tag_scheme_are_filtered_by_what_they_are(repo):
         assert sorted(d["digest"] for d in found) == sorted(map(digest, want))
 
 
+def test_a_page_of_referrers_looks_at_so_many(repo):
+    """Thousands that the old tag names and the registry lacks: an answer ends, and leads on to what is there."""
+    image, _ = repo.image("one")
+    repo.blob(b"{}")
+    subject = descriptor(image, OCI_MANIFEST)
+    own = text(image_manifest(b"{}", [], OCI_EMPTY, artifactType="application/x.own", subject=subject))
+    repo.manifest(own, digest(own))
+    absent = ((b"%d" % n, OCI_MANIFEST, {}) for n in range(5000))
+    repo.manifest(index_of((own, OCI_MANIFEST, {}), *absent), digest(image).replace(":", "-"), OCI_INDEX)
+    path, got, pages = f"{repo.base}/referrers/{digest(image)}", [], 0
+    while path:
+        answer = repo.server.get(path)
+        got += [d["digest"] for d in answer.json()["manifests"]]
+        link, pages = answer["Link"], pages + 1
+        path = link and link[1:link.index(">")]
+    assert got == [digest(own)] and pages == 2
+
+
 # ---- management ----
 
 def test_delete_tag_and_manifest(repo):
