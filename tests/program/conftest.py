@@ -94,6 +94,23 @@ def write(path, content):
 
 
 @pytest.fixture
+def serve(cruet):
+    """Starts servers over the test's store; each must end well."""
+    from serving import Server  # which needs what is above
+    running = []
+
+    def start(*args, **kw):
+        running.append(Server(cruet, *args, **kw))
+        return running[-1]
+
+    yield start
+    for s in running:
+        if s.process.poll() is None:
+            assert s.stop() == 0, s.errors
+    cruet.sound()
+
+
+@pytest.fixture
 def broken(tmp_path, monkeypatch):
     """broken("syncfs", "error=EIO:when=2") makes system calls of the program fail from then on; broken() ends it."""
     real = CRUET

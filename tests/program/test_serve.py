@@ -20,22 +20,6 @@ from serving import (OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, Repo, Server, config_of
 
 
 @pytest.fixture
-def serve(cruet):
-    """Starts servers over the test's store; each must end well."""
-    running = []
-
-    def start(*args, **kw):
-        running.append(Server(cruet, *args, **kw))
-        return running[-1]
-
-    yield start
-    for s in running:
-        if s.process.poll() is None:
-            assert s.stop() == 0, s.errors
-    cruet.sound()
-
-
-@pytest.fixture
 def server(serve):
     return serve()
 

@@ -9,7 +9,7 @@ import pytest
 
 import conftest
 from fault_registry import REPO, FaultRegistry, Image
-from serving import OCI_INDEX, OCI_MANIFEST, Server, digest, index_of, text
+from serving import OCI_INDEX, OCI_MANIFEST, digest, index_of, text
 
 BASE = f"/v2/{REPO}"
 
@@ -22,19 +22,9 @@ def upstream():
 
 
 @pytest.fixture
-def mirror(cruet, upstream):
+def mirror(serve, upstream):
     """Starts a server that mirrors upstream."""
-    running = []
-
-    def start(*args, **kw):
-        running.append(Server(cruet, "--mirror", upstream.host, *args, **kw))
-        return running[-1]
-
-    yield start
-    for s in running:
-        if s.process.poll() is None:
-            assert s.stop() == 0, s.errors
-    cruet.sound()
+    return lambda *args, **kw: serve("--mirror", upstream.host, *args, **kw)
 
 
 def blobs(image):
